@@ -1,0 +1,3 @@
+//! The conference: who is there, what everybody sees and hears.
+
+pub mod plan;

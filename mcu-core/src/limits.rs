@@ -1,0 +1,90 @@
+//! A limit on everything, each with its unit and reason. Nothing from the network may make us exceed one.
+
+use crate::media::frame::Size;
+use std::time::Duration;
+
+// Signalling.
+
+/// Bytes of an SDP body; a browser's offer with every codec is under 12 KiB.
+pub const SDP_BYTES_MAX: usize = 64 * 1024;
+/// Media lines of an offer; str0m needs 126 ms for 22 of them, and a client of ours has four.
+pub const SDP_MEDIA_LINES_MAX: usize = 128;
+/// Media lines that we are willing to answer; the rest of a legal offer is refused with a clear error.
+pub const SDP_MEDIA_LINES_ANSWERED_MAX: usize = 16;
+/// Bytes of a JSON request body other than an offer.
+pub const JSON_BYTES_MAX: usize = 16 * 1024;
+/// Characters of a display name; a tile shows about 30.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 64;
+/// Characters of a room's alias.
+pub const ALIAS_CHARS_MAX: usize = 64;
+/// Events waiting for one WebSocket before it is closed as stalled.
+pub const EVENTS_QUEUED_MAX: usize = 256;
+/// How long a WebSocket may take no event before it is closed.
+pub const EVENTS_STALL_MAX: Duration = Duration::from_secs(10);
+
+// The house.
+
+/// Conferences on one node.
+pub const CONFERENCES_MAX: usize = 1_000;
+/// Participants of one conference, unless the room says less.
+pub const PARTICIPANTS_MAX: usize = 200;
+/// Streams (SSRCs) tracked for one peer.
+pub const STREAMS_PER_PEER_MAX: usize = 16;
+
+// Receiving.
+
+/// Bytes of a datagram that we read or write: Ethernet's 1 500 with room for any header.
+pub const DATAGRAM_BYTES_MAX: usize = 2_000;
+/// Packets waiting for a gap in one video stream: 300 ms at 5 Mbit/s.
+pub const REORDER_PACKETS_MAX: usize = 512;
+/// How long a gap may hold a video stream before it is declared lost.
+pub const REORDER_WAIT_MAX: Duration = Duration::from_millis(250);
+/// Bytes of one coded picture.
+pub const UNIT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Packets of one coded picture.
+pub const UNIT_PACKETS_MAX: usize = 2_048;
+/// Sound packets held for one stream: 1 s of 20 ms frames, with room for 10 ms ones.
+pub const PLAYOUT_PACKETS_MAX: usize = 100;
+/// The deepest that adaptive playout may buffer.
+pub const PLAYOUT_DELAY_MAX: Duration = Duration::from_millis(400);
+/// The shallowest.
+pub const PLAYOUT_DELAY_MIN: Duration = Duration::from_millis(20);
+
+// Pictures.
+
+/// The largest picture that a decoder is given (`width * height`): 1920x1088.
+pub const DECODE_AREA_MAX: u32 = 1_920 * 1_088;
+/// The longest side that a decoder is given.
+pub const DECODE_SIDE_MAX: u16 = 2_560;
+/// The shortest side that is worth decoding.
+pub const DECODE_SIDE_MIN: u16 = 16;
+/// Reference frames that an H.264 stream may ask a decoder to keep.
+pub const H264_REFERENCES_MAX: u32 = 16;
+/// The largest canvas.
+pub const CANVAS_MAX: Size = Size::new(1_920, 1_080);
+/// Coded pictures waiting for one decoder: half a second.
+pub const LANE_UNITS_MAX: usize = 16;
+/// Frames of one sender waiting for their tick.
+pub const SLOT_FRAMES_MAX: usize = 8;
+/// The longest that a frame may wait for its tick.
+pub const SLOT_WAIT_MAX: Duration = Duration::from_millis(300);
+/// Frames that one decoder's pool lends: slot, tile cache, canvas in hand, one being written.
+pub const DECODER_FRAMES_MAX: usize = SLOT_FRAMES_MAX + 6;
+/// Tiles on one canvas.
+pub const TILES_MAX: usize = 25;
+
+// Sending.
+
+/// Bytes of one RTP payload: 1 200 of SRTP less header, extensions and tag.
+pub const PAYLOAD_BYTES_MAX: usize = 1_160;
+/// A receiver whose oldest unsent packet is older than this gets no new frame.
+pub const PACER_DELAY_MAX: Duration = Duration::from_millis(100);
+/// The least time between two forced key frames of one encode, however many ask.
+pub const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(500);
+/// The least time between two key-frame requests to one sender.
+pub const KEYFRAME_REQUEST_INTERVAL_MIN: Duration = Duration::from_millis(500);
+
+// Sound.
+
+/// Streams mixed at a time: the loudest, with hysteresis.
+pub const MIXED_STREAMS_MAX: usize = 4;

@@ -1,0 +1,7 @@
+//! Media types, from the wire inwards: [`packet`] -> [`unit`] -> [`frame`] and [`samples`].
+
+pub mod codec;
+pub mod frame;
+pub mod packet;
+pub mod samples;
+pub mod unit;
