@@ -1,0 +1,189 @@
+//! The sections of the configuration and their defaults. Units last in names.
+
+use super::ConfigError;
+use mcu_core::media::frame::Size;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// `[server]`: where the node listens for words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Address of the API and web client.
+    pub bind: IpAddr,
+    /// Port of HTTPS.
+    pub https_port: u16,
+    /// Port of plain HTTP, served on loopback only (`http://localhost` is a secure context); 0 turns it off.
+    pub http_port: u16,
+    /// Port of `/metrics`, on loopback unless `metrics_bind` says otherwise.
+    pub metrics_port: u16,
+    /// Address of `/metrics`.
+    pub metrics_bind: IpAddr,
+    /// Where what must last is kept.
+    pub data_dir: PathBuf,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        Self {
+            bind: loopback,
+            https_port: 8443,
+            http_port: 8080,
+            metrics_port: 9090,
+            metrics_bind: loopback,
+            data_dir: PathBuf::from("data"),
+        }
+    }
+}
+
+/// `[tls]`: certificate and key for HTTPS, PEM files. Without them a development CA makes one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSection {
+    /// Certificate chain.
+    pub cert: Option<PathBuf>,
+    /// Private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[media]`: one UDP port, and the same TCP port, for each io thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaSection {
+    /// Address of the media sockets; unset: the same as `server.bind`.
+    pub bind: Option<IpAddr>,
+    /// First port; io thread `n` has `port + n`.
+    pub port: u16,
+    /// Addresses to tell peers instead of the bound one (NAT, several networks).
+    pub advertise: Vec<IpAddr>,
+    /// Io threads; 0: one for each 8 cores.
+    pub io_threads: usize,
+    /// Accept ICE-TCP on the same port.
+    pub tcp: bool,
+}
+
+impl Default for MediaSection {
+    fn default() -> Self {
+        Self { bind: None, port: 10_000, advertise: Vec::new(), io_threads: 0, tcp: true }
+    }
+}
+
+/// `[[ice_servers]]`: a STUN or TURN server that clients are told about.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` URLs.
+    pub urls: Vec<String>,
+    /// Static user name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Static password.
+    #[serde(default)]
+    pub credential: Option<String>,
+    /// Shared secret for time-limited credentials (the TURN REST convention); excludes the static pair.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// How long a time-limited credential lasts.
+    #[serde(default = "credential_ttl_s")]
+    pub credential_ttl_s: u32,
+}
+
+const fn credential_ttl_s() -> u32 {
+    3_600
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+impl IceServer {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let known = |url: &String| ["stun:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme));
+        if self.urls.is_empty() || !self.urls.iter().all(known) {
+            return Err(ConfigError::value("ice_servers.urls", "must be stun:, turn: or turns: URLs"));
+        }
+        if self.secret.is_some() && (self.username.is_some() || self.credential.is_some()) {
+            return Err(ConfigError::value("ice_servers", "secret excludes username and credential"));
+        }
+        if self.username.is_some() != self.credential.is_some() {
+            return Err(ConfigError::value("ice_servers", "username and credential go together"));
+        }
+        Ok(())
+    }
+}
+
+/// Which H.264 encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum H264Encoder {
+    /// Cisco's, BSD licence: the default.
+    OpenH264,
+    /// x264 through FFmpeg: compresses better, GPL.
+    X264,
+}
+
+/// `[encoder]`: which encoders, at which speed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EncoderSection {
+    /// `openh264` or `x264`.
+    pub h264: H264Encoder,
+    /// libvpx's cpu-used, -16 (fast) to -4 (good).
+    pub vp8_cpu_used: i8,
+    /// Opus complexity, 0 to 10.
+    pub opus_complexity: u8,
+}
+
+impl Default for EncoderSection {
+    fn default() -> Self {
+        Self { h264: H264Encoder::OpenH264, vp8_cpu_used: -8, opus_complexity: 5 }
+    }
+}
+
+/// `[room]`: what a new room is like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoomSection {
+    /// Pixels of the mixed picture.
+    pub canvas: Size,
+    /// Participants of one room, unless the room says less.
+    pub participants_max: usize,
+}
+
+impl Default for RoomSection {
+    fn default() -> Self {
+        Self { canvas: Size::new(1_280, 720), participants_max: 50 }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `[log]`: what is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives per module.
+    pub level: String,
+    /// `auto`, `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
