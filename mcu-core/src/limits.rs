@@ -60,6 +60,14 @@ pub const DECODE_SIDE_MAX: u16 = 2_560;
 pub const DECODE_SIDE_MIN: u16 = 16;
 /// Reference frames that an H.264 stream may ask a decoder to keep.
 pub const H264_REFERENCES_MAX: u32 = 16;
+/// Ten times the highest level that an H.264 stream may declare.
+pub const H264_LEVEL_MAX: u8 = 52;
+/// Units of one source over which decode errors are counted.
+pub const DECODE_ERROR_WINDOW_UNITS: u32 = 100;
+/// Errors within that window that put the source into quarantine.
+pub const DECODE_ERRORS_MAX: u32 = 50;
+/// Units that a quarantined source's decoder ignores: ten seconds.
+pub const DECODE_QUARANTINE_UNITS: u32 = 300;
 /// The largest canvas.
 pub const CANVAS_MAX: Size = Size::new(1_920, 1_080);
 /// Coded pictures waiting for one decoder: half a second.

@@ -1,0 +1,5 @@
+//! H.264 (ITU-T H.264): NAL units, parameter sets and encoders; decoded by [`crate::decode`].
+
+pub mod encode;
+pub(crate) mod guard;
+pub mod x264;

@@ -1,0 +1,153 @@
+//! Opus encoding: one mix, 20 ms at a time.
+//!
+//! Flow: limiter -> **here** -> fan out. Thread: audio pool. Bound: [`FRAME_BYTES_MAX`] a frame.
+
+use super::{FRAME_BYTES_MAX, FRAME_SAMPLES};
+use mcu_core::media::samples::SAMPLE_RATE_HZ;
+use opus::{Bitrate, Channels, Encoder};
+
+/// Encodes one mix, in order.
+pub trait SoundEncoder: Send {
+    /// Encodes 20 ms of 48 kHz mono into the front of `out`; says how many bytes. With DTX, a frame of at most
+    /// two bytes need not be sent (RFC 7587 §3.1.3).
+    ///
+    /// # Errors
+    /// [`SoundEncodeError`]; `out` should have room for [`FRAME_BYTES_MAX`].
+    fn encode(&mut self, pcm: &[f32; FRAME_SAMPLES], out: &mut [u8]) -> Result<usize, SoundEncodeError>;
+
+    /// Aims at `bitrate_bps` from the next frame on.
+    ///
+    /// # Errors
+    /// [`SoundEncodeError::Bitrate`] outside 6 000 to 510 000 bit/s; the old rate then stays.
+    fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), SoundEncodeError>;
+
+    /// How much loss the recovery copies are to be sized for, in per cent.
+    ///
+    /// # Errors
+    /// [`SoundEncodeError::Loss`] above 100; the old value then stays.
+    fn set_expected_loss(&mut self, percent: u8) -> Result<(), SoundEncodeError>;
+}
+
+/// What the sound is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Application {
+    /// Speech first.
+    #[default]
+    Voice,
+    /// Fidelity first: shared sound.
+    Music,
+}
+
+/// Everything that defines an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OpusSettings {
+    /// Aim, 6 000 to 510 000 bit/s.
+    pub bitrate_bps: u32,
+    /// Effort, 0 to 10.
+    pub complexity: u8,
+    /// Put a recovery copy of each frame into the next one.
+    pub fec: bool,
+    /// How much loss to expect, in per cent; without any, libopus makes no recovery copies.
+    pub expected_loss_percent: u8,
+    /// Send next to nothing in silence.
+    pub dtx: bool,
+    /// Speech or music.
+    pub application: Application,
+}
+
+impl Default for OpusSettings {
+    /// Speech at 32 kbit/s with recovery copies for 10 % loss.
+    fn default() -> Self {
+        Self {
+            bitrate_bps: 32_000,
+            complexity: 5,
+            fec: true,
+            expected_loss_percent: 10,
+            dtx: false,
+            application: Application::Voice,
+        }
+    }
+}
+
+/// Why no packet came out, or no encoder was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SoundEncodeError {
+    /// Outside 6 000 to 510 000 (RFC 6716 §2.1.1).
+    #[error("{bitrate_bps} bit/s is outside 6000 to 510000")]
+    Bitrate {
+        /// What was asked for.
+        bitrate_bps: u32,
+    },
+    /// Outside 0 to 10.
+    #[error("a complexity of {complexity} is outside 0 to 10")]
+    Complexity {
+        /// What was asked for.
+        complexity: u8,
+    },
+    /// Outside 0 to 100.
+    #[error("a loss of {percent} % is outside 0 to 100")]
+    Loss {
+        /// What was asked for.
+        percent: u8,
+    },
+    /// libopus refused.
+    #[error("libopus failed (error {code})")]
+    Library {
+        /// Its error number.
+        code: i32,
+    },
+}
+
+/// libopus's encoder.
+#[derive(Debug)]
+pub struct OpusEncoder(Encoder);
+
+impl OpusEncoder {
+    /// An encoder with no history.
+    ///
+    /// # Errors
+    /// [`SoundEncodeError`] that names the setting out of range.
+    pub fn new(settings: &OpusSettings) -> Result<Self, SoundEncodeError> {
+        if settings.complexity > 10 {
+            return Err(SoundEncodeError::Complexity { complexity: settings.complexity });
+        }
+        let application = match settings.application {
+            Application::Voice => opus::Application::Voip,
+            Application::Music => opus::Application::Audio,
+        };
+        let encoder = Encoder::new(SAMPLE_RATE_HZ, Channels::Mono, application).map_err(library)?;
+        let mut encoder = Self(encoder);
+        encoder.set_bitrate(settings.bitrate_bps)?;
+        encoder.set_expected_loss(settings.expected_loss_percent)?;
+        encoder.0.set_complexity(i32::from(settings.complexity)).map_err(library)?;
+        encoder.0.set_inband_fec(settings.fec).map_err(library)?;
+        encoder.0.set_dtx(settings.dtx).map_err(library)?;
+        Ok(encoder)
+    }
+}
+
+fn library(error: opus::Error) -> SoundEncodeError {
+    SoundEncodeError::Library { code: error.code() as i32 }
+}
+
+impl SoundEncoder for OpusEncoder {
+    fn encode(&mut self, pcm: &[f32; FRAME_SAMPLES], out: &mut [u8]) -> Result<usize, SoundEncodeError> {
+        let room = out.len().min(FRAME_BYTES_MAX);
+        self.0.encode_float(pcm, &mut out[..room]).map_err(library)
+    }
+
+    fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), SoundEncodeError> {
+        let bits = i32::try_from(bitrate_bps).unwrap_or(i32::MAX);
+        if !(6_000..=510_000).contains(&bits) {
+            return Err(SoundEncodeError::Bitrate { bitrate_bps });
+        }
+        self.0.set_bitrate(Bitrate::Bits(bits)).map_err(library)
+    }
+
+    fn set_expected_loss(&mut self, percent: u8) -> Result<(), SoundEncodeError> {
+        if percent > 100 {
+            return Err(SoundEncodeError::Loss { percent });
+        }
+        self.0.set_packet_loss_perc(i32::from(percent)).map_err(library)
+    }
+}

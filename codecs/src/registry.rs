@@ -1,0 +1,68 @@
+//! Registry: the one door through which the node makes codecs.
+//!
+//! `mcu-server` holds an `Arc<dyn CodecFactory>`: [`NativeCodecs`] in the product, a synthetic one in a whole
+//! meeting simulated in virtual time. Thread: any. Holds no codec; what it makes belongs to the caller.
+
+use crate::decode::{DecodeError, LibavDecoder, VideoDecoder};
+use crate::encode::{EncodeError, EncoderSettings, H264Backend, VideoEncoder};
+use crate::h264::encode::OpenH264Encoder;
+use crate::h264::x264::X264Encoder;
+use crate::opus::{
+    OpusDecoder, OpusEncoder, OpusSettings, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder,
+};
+use crate::vp8::encode::Vp8Encoder;
+use mcu_core::media::codec::VideoCodec;
+
+/// Makes codecs.
+pub trait CodecFactory: Send + Sync {
+    /// A decoder with no history: its first unit must be a key frame.
+    ///
+    /// # Errors
+    /// [`DecodeError::Open`] when the library has no such decoder.
+    fn video_decoder(&self, codec: VideoCodec) -> Result<Box<dyn VideoDecoder>, DecodeError>;
+
+    /// An encoder whose first picture becomes a key frame.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when a setting is out of range or the library refuses it.
+    fn video_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError>;
+
+    /// A decoder of Opus to 48 kHz mono.
+    ///
+    /// # Errors
+    /// [`SoundDecodeError`] when the library refuses.
+    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError>;
+
+    /// An encoder of 48 kHz mono to Opus.
+    ///
+    /// # Errors
+    /// [`SoundEncodeError`] when a setting is out of range or the library refuses it.
+    fn sound_encoder(&self, settings: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError>;
+}
+
+/// The codecs of the product: FFmpeg, libvpx, openh264, x264, libopus.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NativeCodecs;
+
+impl CodecFactory for NativeCodecs {
+    fn video_decoder(&self, codec: VideoCodec) -> Result<Box<dyn VideoDecoder>, DecodeError> {
+        Ok(Box::new(LibavDecoder::new(codec)?))
+    }
+
+    fn video_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+        match (settings.codec, settings.h264) {
+            (VideoCodec::Vp8, _) => Ok(Box::new(Vp8Encoder::new(settings)?)),
+            (VideoCodec::H264, H264Backend::OpenH264) => Ok(Box::new(OpenH264Encoder::new(settings)?)),
+            (VideoCodec::H264, H264Backend::X264) => Ok(Box::new(X264Encoder::new(settings)?)),
+            (codec @ VideoCodec::Vp9, _) => Err(EncodeError::Codec { codec }),
+        }
+    }
+
+    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
+        Ok(Box::new(OpusDecoder::new()?))
+    }
+
+    fn sound_encoder(&self, settings: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
+        Ok(Box::new(OpusEncoder::new(settings)?))
+    }
+}

@@ -1,0 +1,8 @@
+//! Safe wrappers around the C libraries: the only place of this crate where `unsafe` is allowed.
+//!
+//! Each wrapper owns its C object, checks every length before C sees it, and copies out before C may write
+//! again. Nothing here decides anything.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod libav;
