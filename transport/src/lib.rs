@@ -1,1 +1,8 @@
-//! placeholder
+//! Datagrams to access units and back: WebRTC peers, payload formats, jitter buffers, rate control and UDP.
+//!
+//! Flow: kernel -> [`io`] -> [`demux`] -> [`peer`] -> `receive/` -> `payload/` -> decoders, and the same way back. Thread: io, except
+//! packetizing. Everything but [`io`] is sans-I/O: `now` and bytes go in, values come out.
+
+pub mod demux;
+pub mod io;
+pub mod peer;

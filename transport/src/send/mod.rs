@@ -1,0 +1,7 @@
+//! Sending: what differs from receiver to receiver of one rendition.
+//!
+//! Flow: `payload` (once per rendition) -> **here** (per receiver) -> `peer/`. Thread: io. Copies no payload.
+
+mod rewrite;
+
+pub use rewrite::{Decision, Held, Placed, RenditionSwitch};

@@ -1,0 +1,167 @@
+//! One receiver's video line: continuous RTP numbers whichever rendition it is given, and `DropToKeyframe`.
+//!
+//! Flow: `PacketizedUnit` -> [`RenditionSwitch::offer`] -> packets with this receiver's sequence numbers, timestamp
+//! and VP8 picture numbers. Thread: io. A receiver that misses one picture gets nothing of that rendition until
+//! its next key frame, and asks for one; the others never notice. The old rendition runs on until then.
+
+use crate::payload::PacketizedUnit;
+use mcu_core::id::RenditionId;
+use mcu_core::time::{ClockRate, MediaTime};
+use str0m::rtp::Vp8Patch;
+
+/// Where the packets of one unit go in the receiver's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Unwrapped sequence number of payload 0; payload `i` has this plus `i`.
+    pub first_sequence: u64,
+    /// RTP timestamp of all of them.
+    pub timestamp: u32,
+    /// Applies to each payload; `None` when the codec is not VP8.
+    pub vp8_patch: Option<Vp8Patch>,
+}
+
+/// Why a unit is not for this receiver now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Neither the rendition it gets nor the one it moves to.
+    OtherRendition,
+    /// Its way is full (see `rate::PacerGate`); until the next key frame it gets nothing.
+    WayFull,
+    /// It missed something, or moves here: only a key frame will do.
+    AwaitsKeyframe,
+    /// Not later than what was sent already; a receiver's timestamps only grow.
+    NotNewer,
+}
+
+/// What to do with an offered unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Write it.
+    Send(Placed),
+    /// Drop it, for this receiver only.
+    Hold(Held),
+}
+
+/// The numbers and the state of one receiver's video line.
+#[derive(Debug)]
+pub struct RenditionSwitch {
+    /// What it is meant to get.
+    target: Option<RenditionId>,
+    /// What it can decode now.
+    flowing: Option<RenditionId>,
+    next_sequence: u64,
+    timestamp_offset: u32,
+    last_at: Option<MediaTime>,
+    picture_id: u16,
+    tl0_pic_idx: u8,
+    held: u64,
+    switches: u64,
+}
+
+impl RenditionSwitch {
+    /// A line that has sent nothing. Both numbers should be random (RFC 3550 §5.1); keep `first_sequence` below
+    /// 2^15, so that the rollover counter starts at nought on both sides.
+    pub const fn new(first_sequence: u16, timestamp_offset: u32) -> Self {
+        Self {
+            target: None,
+            flowing: None,
+            next_sequence: first_sequence as u64,
+            timestamp_offset,
+            last_at: None,
+            picture_id: first_sequence & 0x7fff,
+            tl0_pic_idx: first_sequence as u8,
+            held: 0,
+            switches: 0,
+        }
+    }
+
+    /// Sets what the receiver is meant to get. The change happens at that rendition's next key frame. `None` stops.
+    pub const fn select(&mut self, rendition: Option<RenditionId>) {
+        self.target = rendition;
+        if rendition.is_none() {
+            self.flowing = None;
+        }
+    }
+
+    /// What the receiver is meant to get.
+    pub const fn target(&self) -> Option<RenditionId> {
+        self.target
+    }
+
+    /// The rendition that should make a key frame for this receiver, if it needs one.
+    pub fn wants_keyframe(&self) -> Option<RenditionId> {
+        self.target.filter(|target| self.flowing != Some(*target))
+    }
+
+    /// The receiver itself asks for a key frame (PLI, FIR): it cannot decode what comes, so send it nothing else.
+    pub const fn keyframe_asked(&mut self) {
+        self.flowing = None;
+    }
+
+    /// The RTP timestamp that a unit of moment `at` has at this receiver (for `layout` events).
+    pub const fn timestamp(&self, at: MediaTime) -> u32 {
+        at.to_rtp(ClockRate::VIDEO).wrapping_add(self.timestamp_offset)
+    }
+
+    /// Units that were dropped although the receiver was meant to get them.
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Times that another rendition took over.
+    pub const fn switches(&self) -> u64 {
+        self.switches
+    }
+
+    /// Decides about a unit of `rendition`; `way_full` says that this receiver's pacer is behind.
+    pub fn offer(&mut self, rendition: RenditionId, unit: &PacketizedUnit, way_full: bool) -> Decision {
+        match self.reason_to_hold(rendition, unit, way_full) {
+            Some(Held::OtherRendition) => Decision::Hold(Held::OtherRendition),
+            Some(reason) => {
+                self.held += 1;
+                // A missing picture breaks what follows it; one that came too late breaks it, too.
+                if self.flowing == Some(rendition) {
+                    self.flowing = None;
+                }
+                Decision::Hold(reason)
+            }
+            None => {
+                if self.flowing != Some(rendition) {
+                    self.flowing = Some(rendition);
+                    self.switches += 1;
+                }
+                Decision::Send(self.place(unit))
+            }
+        }
+    }
+
+    fn reason_to_hold(&self, rendition: RenditionId, unit: &PacketizedUnit, way_full: bool) -> Option<Held> {
+        let flows = self.flowing == Some(rendition);
+        if !flows && self.target != Some(rendition) {
+            return Some(Held::OtherRendition);
+        }
+        if !flows && !unit.keyframe {
+            return Some(Held::AwaitsKeyframe);
+        }
+        if way_full {
+            return Some(Held::WayFull);
+        }
+        if self.last_at.is_some_and(|last| unit.at <= last) {
+            return Some(Held::NotNewer);
+        }
+        None
+    }
+
+    fn place(&mut self, unit: &PacketizedUnit) -> Placed {
+        let first_sequence = self.next_sequence;
+        self.next_sequence += unit.payloads.len() as u64;
+        self.last_at = Some(unit.at);
+        self.picture_id = (self.picture_id + 1) & 0x7fff;
+        self.tl0_pic_idx = self.tl0_pic_idx.wrapping_add(1);
+        Placed {
+            first_sequence,
+            timestamp: self.timestamp(unit.at),
+            vp8_patch: unit.vp8_patch(self.picture_id, self.tl0_pic_idx),
+        }
+    }
+}
