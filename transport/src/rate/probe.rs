@@ -25,7 +25,8 @@ impl ProbePolicy {
         let wanted = next_kbps.unwrap_or(sending_kbps).max(sending_kbps).saturating_add(sound_kbps);
         let now = Desired { minimum_kbps: 0, desired_kbps: wanted.saturating_add(wanted / 4) };
         let far = self.said.is_none_or(|said| {
-            said.minimum_kbps != now.minimum_kbps || said.desired_kbps.abs_diff(now.desired_kbps) * 20 > said.desired_kbps
+            said.minimum_kbps != now.minimum_kbps
+                || said.desired_kbps.abs_diff(now.desired_kbps) * 20 > said.desired_kbps
         });
         if !far {
             return None;
@@ -42,7 +43,10 @@ mod tests {
     #[test]
     fn the_next_class_is_probed_for_and_small_changes_are_not_repeated() {
         let mut policy = ProbePolicy::default();
-        assert_eq!(policy.desired(300, Some(1_500), 100), Some(Desired { minimum_kbps: 0, desired_kbps: 2_000 }));
+        assert_eq!(
+            policy.desired(300, Some(1_500), 100),
+            Some(Desired { minimum_kbps: 0, desired_kbps: 2_000 })
+        );
         assert_eq!(policy.desired(310, Some(1_550), 100), None);
         assert_eq!(policy.desired(1_500, None, 100).map(|d| d.desired_kbps), None);
         assert_eq!(policy.desired(1_000, None, 100).map(|d| d.desired_kbps), Some(1_375));

@@ -37,7 +37,13 @@ impl Default for RecoverPolicy {
 impl RecoverPolicy {
     /// The rate at which to restart the estimator now, if that is worth a try. `way_full` is what `PacerGate` says;
     /// `desired_kbps` is what could be used. Call it several times a second.
-    pub fn reset_kbps(&mut self, estimate_kbps: u32, desired_kbps: u32, way_full: bool, now: Mono) -> Option<u32> {
+    pub fn reset_kbps(
+        &mut self,
+        estimate_kbps: u32,
+        desired_kbps: u32,
+        way_full: bool,
+        now: Mono,
+    ) -> Option<u32> {
         self.judge(estimate_kbps, way_full, now);
         if way_full {
             self.quiet_since = None;

@@ -57,6 +57,13 @@ impl WindowMin {
         self.minima.iter().copied().min().filter(|minimum| *minimum != i64::MAX)
     }
 
+    /// Adds `by` to every value seen so far.
+    pub(super) fn shift(&mut self, by: i64) {
+        for minimum in self.minima.iter_mut().filter(|minimum| **minimum != i64::MAX) {
+            *minimum = minimum.saturating_add(by);
+        }
+    }
+
     pub(super) const fn clear(&mut self) {
         self.minima = [i64::MAX; SPANS];
         self.started = false;

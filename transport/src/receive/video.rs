@@ -183,7 +183,8 @@ impl VideoReceiver {
     }
 
     fn depacketize_counters(&self) -> DepacketizeCounters {
-        let now = self.depacketizer.as_ref().map_or_else(DepacketizeCounters::default, Depacketizer::counters);
+        let now =
+            self.depacketizer.as_ref().map_or_else(DepacketizeCounters::default, Depacketizer::counters);
         DepacketizeCounters {
             malformed: self.before.malformed + now.malformed,
             incomplete: self.before.incomplete + now.incomplete,
