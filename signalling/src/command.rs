@@ -1,0 +1,323 @@
+//! What the words ask of the node: every request becomes one [`Command`] for the control thread.
+//!
+//! Flow: HTTP, WebSocket, WHIP, WHEP handlers -> [`Control`] -> **bounded queue** -> control thread -> oneshot reply.
+//! The control thread owns rooms, PINs and conferences; nothing of them is kept on this side. A reply that is
+//! dropped means [`ApiError::Internal`]; a request that is given up drops its end, and the reply's send fails,
+//! which the control thread must take as nothing special.
+
+use crate::event::EventText;
+use crate::model::{
+    ClientStats, IceServer, LayoutChoice, Lines, Participant, Role, Room, RoomLabel, StateChange, Via,
+};
+use crate::problem::ApiError;
+use crate::room::{Alias, DisplayName, Pin, RoomName};
+use crate::secret::Secret;
+use mcu_core::id::{ConferenceId, ParticipantId};
+use mcu_core::privacy::ContentAccess;
+use std::net::IpAddr;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where the control thread puts its answer.
+pub type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// Who a verified participant token speaks for. The token's word only: the control thread answers
+/// [`ApiError::Unauthorized`] when the participant is no longer in that conference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub participant: ParticipantId,
+    /// In which meeting. An alias may come to mean another one; a token does not.
+    pub conference: ConferenceId,
+    /// What it may do.
+    pub role: Role,
+    /// The room's alias at the time of joining.
+    pub alias: Alias,
+}
+
+/// Who asks for something that is done to a room or to somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The administrator.
+    Admin,
+    /// A host of the room with this alias. The control thread answers [`ApiError::Forbidden`] when the room's
+    /// meeting is not [`Identity::conference`].
+    Host(Identity),
+}
+
+/// A room to be made. PINs and alias have been made where the client gave none; the two PINs differ.
+#[derive(Debug, Clone)]
+pub struct NewRoom {
+    /// For people.
+    pub name: RoomName,
+    /// For links; never `echo`.
+    pub alias: Alias,
+    /// Makes a host.
+    pub host_pin: Pin,
+    /// Makes a guest.
+    pub guest_pin: Pin,
+    /// 1 to `limits::PARTICIPANTS_MAX`.
+    pub participants_max: u32,
+}
+
+/// Changes to a room; `None` stays as it is. When only one PIN changes, the control thread checks it against the
+/// other and answers [`ApiError::BadRequest`] when they are the same.
+#[derive(Debug, Clone, Default)]
+pub struct RoomPatch {
+    /// For people.
+    pub name: Option<RoomName>,
+    /// Makes a host.
+    pub host_pin: Option<Pin>,
+    /// Makes a guest.
+    pub guest_pin: Option<Pin>,
+    /// 1 to `limits::PARTICIPANTS_MAX`.
+    pub participants_max: Option<u32>,
+}
+
+/// Somebody at the door.
+///
+/// Contract of the control thread: wrong PIN and unknown alias are both [`ApiError::JoinRefused`], after the same
+/// work (compare with [`Pin::matches`] or [`crate::secret::same`], with a PIN of no room when there is none). The
+/// door in front takes care of the rest: it holds refusals back to one fixed time, and counts them.
+#[derive(Debug, Clone)]
+pub struct JoinRequest {
+    /// Which room; `echo` needs no PIN and is a meeting of one's own.
+    pub alias: Alias,
+    /// How it wants to be called.
+    pub display_name: DisplayName,
+    /// As entered: anything at all.
+    pub pin: Secret<String>,
+    /// The room has had too many wrong PINs: admit the host's only, and refuse every other, right or wrong, as
+    /// [`ApiError::JoinRefused`] without letting anybody in.
+    pub host_only: bool,
+    /// It promises to paint its own camera over its own tile.
+    pub overlay: bool,
+    /// How it comes.
+    pub via: Via,
+    /// From where, for the audit.
+    pub from: Secret<IpAddr>,
+}
+
+/// Somebody let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Who it is now.
+    pub participant: ParticipantId,
+    /// In which meeting.
+    pub conference: ConferenceId,
+    /// What it may do.
+    pub role: Role,
+    /// Where.
+    pub room: RoomLabel,
+    /// For its connection.
+    pub ice_servers: Vec<IceServer>,
+    /// Who can see and hear the meeting.
+    pub access: ContentAccess,
+}
+
+/// Who a participant is at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// What it may do now: the next token says this.
+    pub role: Role,
+    /// For its connection.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// A participant's offer of media.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Whose.
+    pub who: Identity,
+    /// Browser: both ways. WHIP: the node only receives. WHEP: the node only sends.
+    pub via: Via,
+    /// Within the limits of [`crate::sdp::precheck`], and no more is known of it.
+    pub sdp: String,
+    /// What each line is for; each `mid` is one of the offer's. `None`: the first of each kind is main, the second
+    /// content.
+    pub lines: Option<Lines>,
+}
+
+/// What a WebSocket gets.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The state now, sent first, `welcome` at its head.
+    pub snapshot: Vec<EventText>,
+    /// What follows, `limits::EVENTS_QUEUED_MAX` at most waiting. The control thread never waits for it: when it is
+    /// full, it drops its end, and the socket closes as stalled (1013). After a `closing` it closes with 1000.
+    pub events: mpsc::Receiver<EventText>,
+}
+
+/// One thing asked of the control thread.
+#[derive(Debug)]
+pub enum Command {
+    /// Makes a room. [`ApiError::Conflict`] when the alias is taken, [`ApiError::RoomFull`] when there are too many.
+    CreateRoom {
+        /// What to make.
+        room: NewRoom,
+        /// As made.
+        reply: Reply<Room>,
+    },
+    /// All rooms, in order of alias.
+    ListRooms {
+        /// Those.
+        reply: Reply<Vec<Room>>,
+    },
+    /// One room, or [`ApiError::NotFound`].
+    GetRoom {
+        /// Which.
+        alias: Alias,
+        /// That.
+        reply: Reply<Room>,
+    },
+    /// Changes a room, or [`ApiError::NotFound`].
+    PatchRoom {
+        /// Which.
+        alias: Alias,
+        /// How.
+        patch: RoomPatch,
+        /// As changed.
+        reply: Reply<Room>,
+    },
+    /// Ends the meeting (`closing: room-deleted`) and forgets the room, or [`ApiError::NotFound`].
+    DeleteRoom {
+        /// Which.
+        alias: Alias,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// Who is in a room.
+    ListParticipants {
+        /// Which.
+        alias: Alias,
+        /// Who asks.
+        by: Caller,
+        /// In order of joining.
+        reply: Reply<Vec<Participant>>,
+    },
+    /// Mutes somebody, or unmutes the caller itself: `muted: false` comes only with `by: Host(h)` and
+    /// `h.participant == participant`.
+    Mute {
+        /// In which room.
+        alias: Alias,
+        /// Whom.
+        participant: ParticipantId,
+        /// Off, or on.
+        muted: bool,
+        /// Who asks.
+        by: Caller,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// Throws somebody out (`closing: disconnected`); its token is worth nothing from then on.
+    Disconnect {
+        /// From which room.
+        alias: Alias,
+        /// Whom.
+        participant: ParticipantId,
+        /// Who asks.
+        by: Caller,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// Chooses what somebody sees.
+    SetLayout {
+        /// In which room.
+        alias: Alias,
+        /// Whose picture.
+        participant: ParticipantId,
+        /// Which.
+        layout: LayoutChoice,
+        /// Who asks.
+        by: Caller,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// Somebody at the door: see [`JoinRequest`]. [`ApiError::RoomFull`] and [`ApiError::Draining`] only after the
+    /// PIN was found right.
+    Join {
+        /// Who, and with what.
+        request: JoinRequest,
+        /// Let in.
+        reply: Reply<Joined>,
+    },
+    /// Who this participant is now, before its next token.
+    Session {
+        /// The participant.
+        who: Identity,
+        /// What it is.
+        reply: Reply<Session>,
+    },
+    /// Connects, or replaces the connection. [`ApiError::SdpInvalid`], [`ApiError::SdpNoCommonCodec`].
+    Offer {
+        /// Of whom, and what.
+        offer: Offer,
+        /// The answer's SDP.
+        reply: Reply<String>,
+    },
+    /// Leaves the meeting (`closing: left`).
+    Leave {
+        /// The participant.
+        who: Identity,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// What a client says of itself. [`ApiError::Conflict`] when it asks for the content floor and another holds it;
+    /// a `floor` event says who.
+    State {
+        /// The participant.
+        who: Identity,
+        /// What changed.
+        change: StateChange,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// What a client says of its picture; nobody waits for an answer.
+    Stats {
+        /// The participant.
+        who: Identity,
+        /// What it says.
+        stats: ClientStats,
+    },
+    /// Opens the events of a participant; a socket that it had gets `closing: replaced`.
+    Subscribe {
+        /// The participant.
+        who: Identity,
+        /// Its events.
+        reply: Reply<Subscription>,
+    },
+    /// Whether the node takes new meetings: [`ApiError::Draining`] or [`ApiError::Overloaded`] when not.
+    Ready {
+        /// It does.
+        reply: Reply<()>,
+    },
+}
+
+/// The way to the control thread. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Control {
+    tx: mpsc::Sender<Command>,
+}
+
+impl Control {
+    /// A way on which at most `commands_max` wait, and its other end for the control thread.
+    pub fn channel(commands_max: usize) -> (Self, mpsc::Receiver<Command>) {
+        let (tx, rx) = mpsc::channel(commands_max);
+        (Self { tx }, rx)
+    }
+
+    /// Asks, and waits for the answer. How long at most is up to the caller (the router's request timeout).
+    ///
+    /// # Errors
+    /// What the control thread answers; [`ApiError::Draining`] when it is gone; [`ApiError::Internal`] when it
+    /// dropped the question.
+    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.tx.send(question(reply)).await.map_err(|_| ApiError::Draining)?;
+        answer.await.unwrap_or(Err(ApiError::Internal))
+    }
+
+    /// Tells, without waiting: what does not fit is lost, and that is all right.
+    pub fn tell(&self, command: Command) {
+        let _ = self.tx.try_send(command);
+    }
+}

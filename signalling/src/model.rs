@@ -1,0 +1,309 @@
+//! What the API's bodies look like: plain structs, as JSON and as OpenAPI schemas.
+//!
+//! The control thread fills the ones that go out; the ones that come in have been read by serde only, and the
+//! handlers turn their texts into the types of [`crate::room`]. Ids are JSON numbers, times Unix seconds.
+
+use crate::secret::Secret;
+use mcu_core::id::{ParticipantId, SourceKind};
+use mcu_core::privacy::ContentAccess;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// What a participant may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs the meeting.
+    Host,
+    /// Takes part.
+    Guest,
+}
+
+/// How a participant came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// By `join` and `offer`.
+    Browser,
+    /// By WHIP: sends only.
+    Whip,
+    /// By WHEP: receives only.
+    Whep,
+}
+
+/// What picture a receiver wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LayoutChoice {
+    /// The node chooses.
+    #[default]
+    Auto,
+    /// Everybody in the same size.
+    Grid,
+    /// Who speaks large, the others small.
+    Speaker,
+}
+
+/// A room, for the administrator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Room {
+    /// For people.
+    pub name: String,
+    /// For links.
+    pub alias: String,
+    /// Makes a host.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub host_pin: Secret<String>,
+    /// Makes a guest.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub guest_pin: Secret<String>,
+    /// How many may be in it at a time.
+    pub participants_max: u32,
+    /// How many are in it.
+    pub participants: u32,
+    /// How many video encoders run for it.
+    pub encoders: u32,
+    /// Unix seconds.
+    pub created_at: u64,
+}
+
+/// All rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Rooms {
+    /// In order of their aliases.
+    pub rooms: Vec<Room>,
+}
+
+/// A new room, as the client writes it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoomCreation {
+    /// For people: 1 to 64 characters.
+    pub name: String,
+    /// For links, `[a-z0-9-]`; one is made when it is missing.
+    pub alias: Option<String>,
+    /// 4 to 12 digits; six random ones when it is missing.
+    #[schema(value_type = Option<String>)]
+    pub host_pin: Option<Secret<String>>,
+    /// 4 to 12 digits, other than the host's; six random ones when it is missing.
+    #[schema(value_type = Option<String>)]
+    pub guest_pin: Option<Secret<String>>,
+    /// At most the node's limit, which it is when missing.
+    pub participants_max: Option<u32>,
+}
+
+/// Changes to a room, as the client writes them; what is missing stays.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoomChange {
+    /// For people.
+    pub name: Option<String>,
+    /// 4 to 12 digits.
+    #[schema(value_type = Option<String>)]
+    pub host_pin: Option<Secret<String>>,
+    /// 4 to 12 digits, other than the host's.
+    #[schema(value_type = Option<String>)]
+    pub guest_pin: Option<Secret<String>>,
+    /// Who is in it stays, even over the new limit.
+    pub participants_max: Option<u32>,
+}
+
+/// Somebody in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Participant {
+    /// For this run of the node.
+    #[schema(value_type = u64)]
+    pub id: ParticipantId,
+    /// The display name.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub name: Secret<String>,
+    /// What it may do.
+    pub role: Role,
+    /// How it came in.
+    pub via: Via,
+    /// Nobody hears it.
+    pub muted: bool,
+    /// Its camera is on.
+    pub camera: bool,
+    /// It holds the content floor.
+    pub sharing: bool,
+    /// It speaks now.
+    pub speaking: bool,
+    /// What it wants to see.
+    pub layout: LayoutChoice,
+    /// Unix seconds.
+    pub joined_at: u64,
+}
+
+/// Everybody in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Participants {
+    /// In the order in which they joined.
+    pub participants: Vec<Participant>,
+}
+
+/// Body of `mute`.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MuteChange {
+    /// `false` only for oneself.
+    pub muted: bool,
+}
+
+/// Body of `layout`.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayoutChange {
+    /// What the participant shall see.
+    pub layout: LayoutChoice,
+}
+
+/// Body of `join`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinBody {
+    /// 1 to 64 characters.
+    #[schema(value_type = String)]
+    pub display_name: Secret<String>,
+    /// The host's or the guests'; the echo test needs none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub pin: Secret<String>,
+    /// The client promises to paint its own camera over its own tile.
+    #[serde(default)]
+    pub overlay: bool,
+}
+
+/// A room, as its participants know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RoomLabel {
+    /// For people.
+    pub name: String,
+    /// For links.
+    pub alias: String,
+}
+
+/// A STUN or TURN server, as `RTCIceServer` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` addresses.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For TURN.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_exposed")]
+    #[schema(value_type = Option<String>)]
+    pub credential: Option<Secret<String>>,
+}
+
+/// Answer to `join`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JoinAnswer {
+    /// Bearer token of this participant.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub token: Secret<String>,
+    /// Who one is.
+    #[schema(value_type = u64)]
+    pub participant_id: ParticipantId,
+    /// What one may do.
+    pub role: Role,
+    /// Where one is.
+    pub room: RoomLabel,
+    /// For the browser's `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// Seconds that the token holds; refresh it before.
+    pub expires_s: u64,
+    /// Who can see and hear the meeting.
+    #[schema(value_type = String, example = "node-decrypted")]
+    pub access: ContentAccess,
+}
+
+/// Answer to `refresh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RefreshAnswer {
+    /// The next bearer token.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub token: Secret<String>,
+    /// Seconds that it holds.
+    pub expires_s: u64,
+}
+
+/// What each media line of an offer is for, by its `mid`.
+pub type Lines = BTreeMap<String, SourceKind>;
+
+/// Body of `offer`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferBody {
+    /// RFC 8866, at most 64 KiB.
+    pub sdp: String,
+    /// By `mid`: `main` or `content`; without it, the first of each kind is `main` and the second `content`.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub lines: Option<Lines>,
+}
+
+/// Answer to `offer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OfferAnswer {
+    /// RFC 8866.
+    pub sdp: String,
+}
+
+/// What a client says of itself; what is missing stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateChange {
+    /// The microphone is off.
+    pub muted: Option<bool>,
+    /// The camera is on.
+    pub camera: Option<bool>,
+    /// Asks for the content floor, or gives it back.
+    pub sharing: Option<bool>,
+    /// What picture it wants.
+    pub layout: Option<LayoutChoice>,
+    /// Whether it paints its own camera over its own tile.
+    pub overlay: Option<bool>,
+}
+
+/// What a client says of the picture that it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientStats {
+    /// Times that the picture stood still, since the start.
+    pub freezes: u32,
+    /// Pictures shown per second.
+    pub fps: u32,
+}
+
+/// Answer of `livez`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Liveness {
+    /// Always `ok`.
+    pub status: String,
+    /// Of the node.
+    pub version: String,
+}
+
+/// Answer of `readyz` when it is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Always `ready`.
+    pub status: String,
+}
+
+fn some_exposed<S: serde::Serializer>(
+    secret: &Option<Secret<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => Secret::serialize_exposed(secret, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,208 @@
+//! The words of a room, parsed: alias, name, PINs, display names.
+//!
+//! A value of one of these types is proof that the text kept its rules. Nothing here knows whether a room exists.
+
+use crate::secret::{Secret, same};
+use mcu_core::limits::{ALIAS_CHARS_MAX, DISPLAY_NAME_CHARS_MAX};
+use rand::Rng;
+use rand::distr::{Distribution, Uniform};
+use std::fmt;
+
+/// Digits of a PIN, at least.
+pub const PIN_DIGITS_MIN: usize = 4;
+/// Digits of a PIN, at most.
+pub const PIN_DIGITS_MAX: usize = 12;
+/// Digits of a PIN that we make.
+pub const PIN_DIGITS_MADE: u32 = 6;
+/// Bytes of a name: 64 characters may be written with many marks, but not with endless ones.
+const NAME_BYTES_MAX: usize = 256;
+/// Letters and digits of an alias that we make, nothing that reads like something else.
+const ALIAS_LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// Why a text is not an alias, a PIN or a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// Empty, or nothing but space.
+    #[error("is empty")]
+    Empty,
+    /// Longer than the limit.
+    #[error("has more than {max} characters")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// Shorter than the limit.
+    #[error("has fewer than {min} characters")]
+    TooShort {
+        /// The limit.
+        min: usize,
+    },
+    /// A character that may not be there (RFC 8264 calls most of them unsafe): control, direction override,
+    /// invisible, or outside of the alphabet.
+    #[error("has a character that is not allowed at place {at}")]
+    Character {
+        /// Its place, counted in characters from 0.
+        at: usize,
+    },
+}
+
+/// What a room is called in links: `[a-z0-9-]`, 1 to 64 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alias(String);
+
+impl Alias {
+    /// The alias of the echo test, which no room can take.
+    pub const ECHO: &'static str = "echo";
+
+    /// Reads an alias.
+    ///
+    /// # Errors
+    /// [`WordError`] when it is empty, too long or has other characters.
+    pub fn parse(text: &str) -> Result<Self, WordError> {
+        if text.is_empty() {
+            return Err(WordError::Empty);
+        }
+        if text.len() > ALIAS_CHARS_MAX {
+            return Err(WordError::TooLong { max: ALIAS_CHARS_MAX });
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        match text.chars().position(|c| !allowed(c)) {
+            Some(at) => Err(WordError::Character { at }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// An alias that nobody will guess: `xxxx-xxxx-xxxx`, 59 bits.
+    pub fn random(rng: &mut impl Rng) -> Self {
+        let mut letter = || char::from(ALIAS_LETTERS[rng.random_range(0..ALIAS_LETTERS.len())]);
+        let groups: [String; 3] = std::array::from_fn(|_| (0..4).map(|_| letter()).collect());
+        Self(groups.join("-"))
+    }
+
+    /// Whether this is the echo test.
+    pub fn is_echo(&self) -> bool {
+        self.0 == Self::ECHO
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Alias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A PIN: 4 to 12 digits. `Debug` shows `***`.
+#[derive(Debug, Clone)]
+pub struct Pin(Secret<String>);
+
+impl Pin {
+    /// Reads a PIN.
+    ///
+    /// # Errors
+    /// [`WordError`] when it is too short, too long or has anything but digits.
+    pub fn parse(text: &str) -> Result<Self, WordError> {
+        if let Some(at) = text.chars().position(|c| !c.is_ascii_digit()) {
+            return Err(WordError::Character { at });
+        }
+        match text.len() {
+            0..PIN_DIGITS_MIN => Err(WordError::TooShort { min: PIN_DIGITS_MIN }),
+            PIN_DIGITS_MIN..=PIN_DIGITS_MAX => Ok(Self(Secret::new(text.to_owned()))),
+            _ => Err(WordError::TooLong { max: PIN_DIGITS_MAX }),
+        }
+    }
+
+    /// Six digits, each of the million equally likely.
+    pub fn random(rng: &mut impl Rng) -> Self {
+        let numbers = Uniform::new(0, 10_u32.pow(PIN_DIGITS_MADE)).expect("the range is not empty");
+        let width = PIN_DIGITS_MADE as usize;
+        Self(Secret::new(format!("{:0width$}", numbers.sample(rng))))
+    }
+
+    /// Whether somebody entered this PIN. Takes the same time whatever the digits.
+    pub fn matches(&self, entered: &str) -> bool {
+        same(self.0.expose().as_bytes(), entered.as_bytes())
+    }
+
+    /// The digits.
+    pub const fn secret(&self) -> &Secret<String> {
+        &self.0
+    }
+}
+
+/// What a room is called by people: 1 to 64 printable characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomName(String);
+
+impl RoomName {
+    /// Reads a name; space at the ends goes, space inside becomes single.
+    ///
+    /// # Errors
+    /// [`WordError`] when nothing is left, or too much, or something invisible.
+    pub fn parse(text: &str) -> Result<Self, WordError> {
+        readable(text).map(Self)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a participant is called: as [`RoomName`], but `Debug` shows `***`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(Secret<String>);
+
+impl DisplayName {
+    /// Reads a name; space at the ends goes, space inside becomes single.
+    ///
+    /// # Errors
+    /// [`WordError`] when nothing is left, or too much, or something invisible.
+    pub fn parse(text: &str) -> Result<Self, WordError> {
+        readable(text).map(|text| Self(Secret::new(text)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// Text that shows what it says. Markup needs no care here: clients set text, never HTML.
+fn readable(text: &str) -> Result<String, WordError> {
+    let too_long = WordError::TooLong { max: DISPLAY_NAME_CHARS_MAX };
+    // A first, cheap bound, so that a body full of space costs nothing.
+    if text.len() > 4 * NAME_BYTES_MAX {
+        return Err(too_long);
+    }
+    if let Some(at) = text.chars().position(deceives) {
+        return Err(WordError::Character { at });
+    }
+    let mut words = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    match words.chars().count() {
+        0 => Err(WordError::Empty),
+        count if count > DISPLAY_NAME_CHARS_MAX || words.len() > NAME_BYTES_MAX => Err(too_long),
+        _ => Ok(words),
+    }
+}
+
+/// Characters that make a name look like another, or a line like two: control, direction, invisible, tags,
+/// private use. The joiners U+200C and U+200D stay: Persian and emoji need them.
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}'
+            | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFF}' | '\u{E000}'..='\u{F8FF}'
+            | '\u{E0000}'..='\u{10FFFF}')
+}

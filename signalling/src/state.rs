@@ -1,0 +1,126 @@
+//! What every handler reaches: the way to the control thread, the keys, the clock, the door, the limits.
+
+use crate::auth::{AdminToken, Tokens};
+use crate::command::Control;
+use crate::door::Door;
+use mcu_core::time::Mono;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// The two clocks, read by whoever made them: this crate reads none.
+#[derive(Clone)]
+pub struct Clock {
+    mono: Arc<dyn Fn() -> Mono + Send + Sync>,
+    unix_s: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Clock {
+    /// From a reader of the node's monotonic clock and one of Unix time in seconds.
+    pub fn new(
+        mono: impl Fn() -> Mono + Send + Sync + 'static,
+        unix_s: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { mono: Arc::new(mono), unix_s: Arc::new(unix_s) }
+    }
+
+    /// Now, for spans.
+    pub fn mono(&self) -> Mono {
+        (self.mono)()
+    }
+
+    /// Now, for people and tokens: seconds since 1970.
+    pub fn unix_s(&self) -> u64 {
+        (self.unix_s)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// How the router is set up.
+#[derive(Debug)]
+pub struct RouterOptions {
+    /// This run's tokens.
+    pub tokens: Tokens,
+    /// The administrator's.
+    pub admin: AdminToken,
+    /// The clocks.
+    pub clock: Clock,
+    /// Of the node; said by `livez` and nowhere else.
+    pub version: &'static str,
+    /// Origins (`https://meet.example.org`) besides the node's own whose pages may open events and use WHIP and
+    /// WHEP. Empty: none.
+    pub origins: Vec<String>,
+    /// Requests answered at a time; one more is `overloaded`. 20 000 requests per second of 50 ms each.
+    pub requests_max: usize,
+    /// Event sockets open at a time; one more is `overloaded`.
+    pub sockets_max: usize,
+    /// How long a request may take, its body included.
+    pub request_time_max: Duration,
+}
+
+impl RouterOptions {
+    /// With the default limits: 1 024 requests, 20 000 sockets, 10 s.
+    pub const fn new(tokens: Tokens, admin: AdminToken, clock: Clock, version: &'static str) -> Self {
+        Self {
+            tokens,
+            admin,
+            clock,
+            version,
+            origins: Vec::new(),
+            requests_max: 1_024,
+            sockets_max: 20_000,
+            request_time_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The state of the router, shared by all requests.
+#[derive(Debug, Clone)]
+pub struct ApiState(Arc<Shared>);
+
+/// See [`ApiState`].
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) control: Control,
+    pub(crate) tokens: Tokens,
+    pub(crate) admin: AdminToken,
+    pub(crate) clock: Clock,
+    pub(crate) version: &'static str,
+    pub(crate) origins: Vec<String>,
+    pub(crate) requests: Semaphore,
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) request_time_max: Duration,
+    pub(crate) door: Door,
+}
+
+impl ApiState {
+    pub(crate) fn new(control: Control, options: RouterOptions) -> Self {
+        Self(Arc::new(Shared {
+            control,
+            tokens: options.tokens,
+            admin: options.admin,
+            clock: options.clock,
+            version: options.version,
+            origins: options.origins,
+            requests: Semaphore::new(options.requests_max),
+            sockets: Arc::new(Semaphore::new(options.sockets_max)),
+            request_time_max: options.request_time_max,
+            door: Door::default(),
+        }))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
