@@ -132,6 +132,14 @@ impl Frame {
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+
+    /// Takes the picture back to write on, content and all, when nobody else reads it.
+    ///
+    /// # Errors
+    /// Hands the frame back while others hold it.
+    pub fn into_mut(self) -> Result<FrameMut, Self> {
+        Arc::try_unwrap(self.0).map(FrameMut).map_err(Self)
+    }
 }
 
 fn planes(buffer: &Buffer) -> [Plane<'_>; 3] {
@@ -197,6 +205,12 @@ impl std::fmt::Debug for Frame {
 impl std::fmt::Debug for FrameMut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "FrameMut({}x{})", self.0.size.width, self.0.size.height)
+    }
+}
+
+impl std::fmt::Debug for FramePool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FramePool({}, {}/{} out)", self.0.name, self.frames_out(), self.0.out_max)
     }
 }
 
@@ -272,5 +286,18 @@ mod tests {
         assert_eq!(pool.frames_out(), 1);
         drop(shared);
         assert!(pool.get(Size::new(128, 128)).is_ok());
+    }
+
+    #[test]
+    fn only_a_lone_reader_may_write_again() {
+        let pool = FramePool::new("test", 1);
+        let mut frame = pool.get(Size::new(16, 16)).expect("one is free");
+        frame.fill([7, 8, 9]);
+        let frame = frame.freeze();
+        let reader = frame.clone();
+        let frame = frame.into_mut().expect_err("a reader is left");
+        drop(reader);
+        let again = frame.into_mut().expect("nobody else reads");
+        assert_eq!((again.planes()[0].row(3)[5], pool.frames_out()), (7, 1));
     }
 }

@@ -1,0 +1,70 @@
+//! The tile of somebody without a picture: initials on a disc of a colour of their own.
+//!
+//! Used by overlay; painted once per (name, person, tile size).
+
+use crate::video::colour::{WHITE_RGB, avatar_rgb};
+use crate::video::sprite::{Painting, Sprite, disc};
+use crate::video::text::{TextPainter, clean_name};
+use mcu_core::id::ParticipantId;
+use mcu_core::media::frame::Size;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Diameter of the disc, in hundredths of the tile's shorter side.
+const DISC_PERCENT: u32 = 52;
+/// Size of the initials, in hundredths of the disc.
+const TEXT_PERCENT: u32 = 42;
+
+/// The letters that stand for a name: the first of its first and of its last word; one where words have no
+/// initials (Chinese, Japanese, Korean) or there is only one word. Empty for a name without letters or digits.
+pub fn initials(name: &str) -> String {
+    let name = clean_name(name);
+    let mut firsts = name.split(' ').filter_map(|word| {
+        word.graphemes(true).find(|g| g.chars().any(|c| c.is_alphanumeric() || is_pictograph(c)))
+    });
+    let Some(first) = firsts.next() else { return String::new() };
+    let last = firsts.next_back().filter(|_| !first.chars().any(is_ideographic));
+    let upper = |letter: &str| {
+        let raised = letter.to_uppercase();
+        // A capital that takes two letters ("ß") would be no initial.
+        if raised.graphemes(true).count() == 1 { raised } else { letter.to_owned() }
+    };
+    let mut initials = upper(first);
+    if let Some(last) = last {
+        // Two Arabic initials would join to a syllable; the non-joiner keeps them letters.
+        if last.chars().any(is_joining) {
+            initials.push('\u{200c}');
+        }
+        initials.push_str(&upper(last));
+    }
+    initials
+}
+
+fn is_ideographic(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}'
+        | '\u{1100}'..='\u{11ff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+fn is_joining(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{7bf}' | '\u{840}'..='\u{8ff}')
+}
+
+fn is_pictograph(c: char) -> bool {
+    matches!(c, '\u{1f300}'..='\u{1faff}')
+}
+
+/// The disc with the initials, for a tile of `tile` pixels. Without fonts, the disc alone.
+pub(crate) fn paint(painter: &mut TextPainter, person: ParticipantId, name: &str, tile: Size) -> Sprite {
+    let diameter = (u32::from(tile.width.min(tile.height)) * DISC_PERCENT / 100).max(4) as u16;
+    let mut painting = Painting::new(diameter, diameter);
+    let radius = f32::from(diameter) / 2.0;
+    painting.shape(avatar_rgb(person), 255, disc((radius, radius), radius));
+    let text_px = (u32::from(diameter) * TEXT_PERCENT / 100).max(6) as f32;
+    let initials = initials(name);
+    if let Some(line) = painter.line(&initials, text_px, f32::from(diameter)) {
+        let [_, top, _, bottom] = line.ink;
+        let left = (i32::from(diameter) - line.width()) / 2;
+        let baseline = (i32::from(diameter) - (bottom - top)) / 2 - top;
+        painter.paint(&line, &mut painting, left, baseline, WHITE_RGB);
+    }
+    painting.finish()
+}

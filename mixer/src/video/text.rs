@@ -1,0 +1,248 @@
+//! Text: names shaped and rasterised, whatever script they are in and whatever somebody hid in them.
+//!
+//! Used by overlay and avatar, when a name first shows. [`Typeface`] is loaded once per node; each conference has
+//! a [`TextPainter`] of its own. A node without any font works: its tiles carry no text, and [`font_report`] says
+//! so. Names are hostile: [`clean_name`] takes out what could reorder, hide or overflow, and a shaper that panics
+//! costs that one text.
+
+use crate::video::sprite::Painting;
+use cosmic_text::fontdb::{self, Family};
+use cosmic_text::{
+    Attrs, Buffer, CacheKey, Ellipsize, EllipsizeHeightLimit, FontSystem, Metrics, Shaping, SwashCache,
+    SwashContent, Wrap,
+};
+use mcu_core::limits::DISPLAY_NAME_CHARS_MAX;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Code points of one character as a reader sees it; families of emoji have eleven, stacked accents have hundreds.
+const GRAPHEME_CHARS_MAX: usize = 12;
+/// Sans-serif families to prefer, best first; what is missing falls back by script.
+const FAMILIES: [&str; 5] = ["Noto Sans", "Inter", "DejaVu Sans", "Liberation Sans", "Droid Sans"];
+/// Glyph images kept before the cache starts afresh: some hundreds of names.
+const GLYPHS_MAX: usize = 4_096;
+
+/// The fonts of this machine. Cloning is cheap beside loading.
+#[derive(Debug, Clone)]
+pub struct Typeface {
+    fonts: fontdb::Database,
+    family: Option<String>,
+}
+
+impl Typeface {
+    /// Finds the installed fonts; reads the disk, so for the start of the node.
+    pub fn system() -> Self {
+        let mut fonts = fontdb::Database::new();
+        fonts.load_system_fonts();
+        Self::from_database(fonts)
+    }
+
+    /// No font at all: tiles without text.
+    pub fn none() -> Self {
+        Self::from_database(fontdb::Database::new())
+    }
+
+    fn from_database(mut fonts: fontdb::Database) -> Self {
+        let has =
+            |name: &str| fonts.faces().any(|face| face.families.iter().any(|(family, _)| family == name));
+        let first = || fonts.faces().find_map(|face| face.families.first().map(|(name, _)| name.clone()));
+        let family = FAMILIES.into_iter().find(|name| has(name)).map(str::to_owned).or_else(first);
+        if let Some(family) = &family {
+            fonts.set_sans_serif_family(family.as_str());
+        }
+        Self { fonts, family }
+    }
+}
+
+/// What names can be written in, for `mcu doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FontReport {
+    /// Font faces found.
+    pub faces: usize,
+    /// The family that Latin names are set in.
+    pub family: Option<String>,
+    /// Scripts that some font can write, and whether it can, by English name.
+    pub scripts: Vec<(&'static str, bool)>,
+}
+
+/// What the fonts of `typeface` can write. Shapes a sample of each script, so it takes some milliseconds.
+pub fn font_report(typeface: &Typeface) -> FontReport {
+    const SAMPLES: [(&str, &str); 7] = [
+        ("Latin", "Ayşe"),
+        ("Greek", "Ζωή"),
+        ("Cyrillic", "Юлія"),
+        ("Arabic", "ليلى"),
+        ("Hebrew", "יעל"),
+        ("Devanagari", "आशा"),
+        ("CJK", "山田"),
+    ];
+    let mut painter = TextPainter::new(typeface);
+    let scripts = SAMPLES.map(|(script, sample)| {
+        let written = painter.line(sample, 16.0, 1_000.0).is_some_and(|line| line.missing == 0);
+        (script, written)
+    });
+    FontReport { faces: typeface.fonts.len(), family: typeface.family.clone(), scripts: scripts.into() }
+}
+
+/// A name as it may be shown: no control, bidi or invisible formatting characters, spaces single, characters of
+/// bounded height, at most `DISPLAY_NAME_CHARS_MAX` code points.
+pub fn clean_name(raw: &str) -> String {
+    let mut name = String::new();
+    let mut chars_len = 0;
+    // Whoever sends a megabyte has the rest of it ignored before anything looks at it.
+    let raw: String = raw.chars().take(8 * DISPLAY_NAME_CHARS_MAX).filter_map(shown).collect();
+    let joined = raw.split_whitespace().collect::<Vec<_>>().join(" ");
+    for grapheme in joined.graphemes(true) {
+        let kept: String = grapheme.chars().take(GRAPHEME_CHARS_MAX).collect();
+        chars_len += kept.chars().count();
+        if chars_len > DISPLAY_NAME_CHARS_MAX {
+            break;
+        }
+        name.push_str(&kept);
+    }
+    name
+}
+
+/// What a character of a name is shown as; `None`: it is left out.
+fn shown(c: char) -> Option<char> {
+    match c {
+        _ if c.is_whitespace() || c.is_control() => Some(' '),
+        // Soft hyphen; Arabic letter mark; Mongolian separator; zero-width space and the two direction marks;
+        // embeddings, overrides and isolates; invisible operators; byte order mark; annotations; tags.
+        // The two joiners U+200C and U+200D stay: Persian and Indic spelling and emoji need them.
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' => None,
+        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}' => None,
+        // Blank letters, used to look nameless: Hangul fillers, Braille blank.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => Some(' '),
+        // Private use and noncharacters: no two machines agree on them.
+        '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}' => Some('\u{fffd}'),
+        _ => Some(c),
+    }
+}
+
+/// One shaped line of text.
+#[derive(Debug)]
+pub(crate) struct Line {
+    glyphs: Vec<(CacheKey, i32, i32)>,
+    /// Characters that no font can write.
+    pub(crate) missing: usize,
+    /// Pixels that are inked, relative to the start of the baseline: left, top, right, bottom.
+    pub(crate) ink: [i32; 4],
+}
+
+impl Line {
+    /// Pixels across that are inked.
+    pub(crate) fn width(&self) -> i32 {
+        self.ink[2] - self.ink[0]
+    }
+}
+
+/// Shapes and draws text. One per conference, used by one thread at a time.
+#[derive(Debug)]
+pub struct TextPainter {
+    typeface: Typeface,
+    fonts: Option<FontSystem>,
+    images: SwashCache,
+    panics: u64,
+}
+
+impl TextPainter {
+    /// A painter with the fonts of `typeface`.
+    pub fn new(typeface: &Typeface) -> Self {
+        Self { fonts: Self::open(typeface), typeface: typeface.clone(), images: SwashCache::new(), panics: 0 }
+    }
+
+    /// Texts given up because the shaper panicked on them.
+    pub fn panics(&self) -> u64 {
+        self.panics
+    }
+
+    /// The shaper expects a default font, so without any there is no shaper.
+    fn open(typeface: &Typeface) -> Option<FontSystem> {
+        let fonts = typeface.fonts.clone();
+        (!fonts.is_empty()).then(|| FontSystem::new_with_locale_and_db("en-US".to_owned(), fonts))
+    }
+
+    /// Shapes one line at `size_px`, its end replaced by an ellipsis where it would be wider than `width_max`.
+    /// `None` without fonts, for a text without ink, and for one that the shaper cannot take.
+    pub(crate) fn line(&mut self, text: &str, size_px: f32, width_max: f32) -> Option<Line> {
+        let fonts = self.fonts.as_mut()?;
+        let images = &mut self.images;
+        if images.image_cache.len() > GLYPHS_MAX {
+            *images = SwashCache::new();
+        }
+        // Both are thrown away when shaping unwinds, so nobody sees them half-changed.
+        let shaped = catch_unwind(AssertUnwindSafe(|| shape(fonts, images, text, size_px, width_max)));
+        shaped.unwrap_or_else(|_| {
+            self.panics += 1;
+            self.fonts = Self::open(&self.typeface);
+            self.images = SwashCache::new();
+            None
+        })
+    }
+
+    /// Paints a line in `rgb` so that its ink's left edge is at `left` and its baseline at `baseline`.
+    pub(crate) fn paint(
+        &mut self,
+        line: &Line,
+        painting: &mut Painting,
+        left: i32,
+        baseline: i32,
+        rgb: [u8; 3],
+    ) {
+        let Some(fonts) = self.fonts.as_mut() else { return };
+        for (key, x, y) in &line.glyphs {
+            let Some(image) = self.images.get_image(fonts, *key) else { continue };
+            let left = left - line.ink[0] + x + image.placement.left;
+            let top = baseline + y - image.placement.top;
+            let width = image.placement.width.max(1) as usize;
+            let bytes_per_pixel = if image.content == SwashContent::Mask { 1 } else { 4 };
+            for (row, top) in image.data.chunks_exact(width * bytes_per_pixel).zip(top..) {
+                for (pixel, left) in row.chunks_exact(bytes_per_pixel).zip(left..) {
+                    match *pixel {
+                        [alpha] => painting.dab(left, top, rgb, alpha),
+                        [r, g, b, alpha] => painting.dab(left, top, [r, g, b], alpha),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shape(
+    fonts: &mut FontSystem,
+    images: &mut SwashCache,
+    text: &str,
+    size_px: f32,
+    width_max: f32,
+) -> Option<Line> {
+    let mut buffer = Buffer::new(fonts, Metrics::new(size_px, (size_px * 1.3).ceil()));
+    buffer.set_size(Some(width_max), None);
+    buffer.set_wrap(Wrap::None);
+    buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(1)));
+    buffer.set_text(text, &Attrs::new().family(Family::SansSerif), Shaping::Advanced, None);
+    buffer.shape_until_scroll(fonts, false);
+    let run = buffer.layout_runs().next()?;
+    let mut line = Line { glyphs: Vec::new(), missing: 0, ink: [i32::MAX, i32::MAX, i32::MIN, i32::MIN] };
+    for glyph in run.glyphs {
+        line.missing += usize::from(glyph.glyph_id == 0);
+        let glyph = glyph.physical((0.0, 0.0), 1.0);
+        let Some(image) = images.get_image(fonts, glyph.cache_key) else { continue };
+        let (left, top) = (glyph.x + image.placement.left, glyph.y - image.placement.top);
+        if image.placement.width > 0 && image.placement.height > 0 {
+            let right = left + image.placement.width as i32;
+            let bottom = top + image.placement.height as i32;
+            let [l, t, r, b] = line.ink;
+            line.ink = [l.min(left), t.min(top), r.max(right), b.max(bottom)];
+        }
+        line.glyphs.push((glyph.cache_key, glyph.x, glyph.y));
+    }
+    (line.ink[0] < line.ink[2]).then_some(line)
+}
