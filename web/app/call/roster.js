@@ -1,0 +1,48 @@
+/** The roster: what changed between two of them, and how people are ordered. Pure. */
+
+/**
+ * @typedef {object} Participant As in docs/API.md.
+ * @property {string} id
+ * @property {string} name
+ * @property {'host'|'guest'} role
+ * @property {'browser'|'whip'|'whep'} via
+ * @property {boolean} muted
+ * @property {boolean} camera
+ * @property {boolean} sharing
+ * @property {boolean} speaking
+ * @property {string} layout
+ */
+
+/**
+ * @param {Participant[]} before
+ * @param {Participant[]} after
+ * @param {string} me Own id: what one does oneself is not news.
+ * @returns {{joined: string[], left: string[], muted: string[]}} Names.
+ */
+export function changesBetween(before, after, me) {
+  const former = new Map(before.map((person) => [person.id, person]));
+  const present = new Set(after.map(({ id }) => id));
+  const others = after.filter(({ id }) => id !== me);
+  return {
+    joined: others.filter(({ id }) => !former.has(id)).map(({ name }) => name),
+    left: before.filter(({ id }) => id !== me && !present.has(id)).map(({ name }) => name),
+    muted: others.filter(({ id, muted }) => muted && former.get(id)?.muted === false).map(({ name }) => name),
+  };
+}
+
+/**
+ * @param {Participant[]} people
+ * @param {string} me
+ * @returns {Participant[]} Oneself, then hosts, then by name.
+ */
+export function inOrder(people, me) {
+  const rank = ({ id, role }) => (id === me ? 0 : role === 'host' ? 1 : 2);
+  return [...people].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
+}
+
+/** @param {string} name @returns {string} At most two letters that stand for a person. */
+export function initials(name) {
+  const words = name.trim().split(/\s+/u).filter(Boolean);
+  const first = (word) => [...word][0] ?? '';
+  return (words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0] ?? '')).toUpperCase();
+}

@@ -1,0 +1,43 @@
+/** A modal dialog: the browser's own, which keeps the focus inside and gives it back. */
+import { html, useEffect, useId, useRef } from '../view.js';
+import { strings } from '../strings.js';
+import { Icon } from './icon.js';
+
+/** @param {{title: string, onClose: () => void, children: any}} props Shown while it is rendered. */
+export function Dialog({ title, onClose, children }) {
+  const element = useRef(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = element.current;
+    const opener = document.activeElement;
+    dialog.showModal();
+    return () => {
+      dialog.close();
+      if (opener instanceof HTMLElement) opener.focus();
+    };
+  }, []);
+  // A click on the element itself is a click on what lies behind the panel.
+  const onBackdrop = (event) => event.target === element.current && onClose();
+  return html`
+    <dialog
+      ref=${element}
+      class="dialog"
+      aria-labelledby=${id}
+      onClick=${onBackdrop}
+      onCancel=${(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <div class="dialog-panel">
+        <header class="panel-header">
+          <h2 id=${id}>${title}</h2>
+          <button type="button" class="icon-button" aria-label=${strings.controls.close} onClick=${onClose}>
+            <${Icon} name="close" />
+          </button>
+        </header>
+        ${children}
+      </div>
+    </dialog>
+  `;
+}

@@ -1,0 +1,95 @@
+/** The people in the meeting: who, how they joined, muted, speaking; hosts can mute and remove. */
+import { html, useEffect, useRef, useState } from '../view.js';
+import { initials, inOrder } from '../call/roster.js';
+import { strings } from '../strings.js';
+import { RemoveDialog } from './dialogs.js';
+import { Icon } from './icon.js';
+
+const VIA_ICONS = { browser: 'globe', whip: 'broadcast', whep: 'eye' };
+
+/** @param {{call: import('../call/call.js').Call, onClose: () => void}} props */
+export function PeoplePanel({ call, onClose }) {
+  const heading = useRef(null);
+  /** @type {[import('../call/roster.js').Participant | null, Function]} */
+  const [removing, setRemoving] = useState(null);
+  useEffect(() => {
+    const opener = document.activeElement;
+    heading.current.focus();
+    return () => opener instanceof HTMLElement && opener.focus();
+  }, []);
+  const people = inOrder(call.participants.value, call.me);
+  return html`
+    <aside
+      class="people"
+      id="people"
+      aria-labelledby="people-title"
+      onKeyDown=${(event) => event.key === 'Escape' && onClose()}
+    >
+      <header class="panel-header">
+        <h2 id="people-title" tabindex="-1" ref=${heading}>${strings.people.title(people.length)}</h2>
+        <button type="button" class="icon-button" aria-label=${strings.controls.close} onClick=${onClose}>
+          <${Icon} name="close" />
+        </button>
+      </header>
+      <ul class="people-list">
+        ${people.map(
+          (person) => html`<${Person} key=${person.id} person=${person} call=${call} onRemove=${() => setRemoving(person)} />`,
+        )}
+      </ul>
+    </aside>
+    ${removing !== null &&
+    html`<${RemoveDialog}
+      name=${removing.name}
+      onRemove=${() => void call.removeOther(removing.id)}
+      onClose=${() => setRemoving(null)}
+    />`}
+  `;
+}
+
+/** @param {{person: import('../call/roster.js').Participant, call: import('../call/call.js').Call, onRemove: () => void}} props */
+function Person({ person, call, onRemove }) {
+  const text = strings.people;
+  const me = person.id === call.me;
+  return html`
+    <li class=${person.speaking ? 'person person-speaking' : 'person'}>
+      <span class="avatar" aria-hidden="true">${initials(person.name)}</span>
+      <span class="person-name">
+        <span>${me ? text.you(person.name) : person.name}</span>
+        <small>
+          <${Icon} name=${VIA_ICONS[person.via] ?? 'globe'} />${text.via[person.via] ?? person.via}
+          ${person.role === 'host' && html`<span class="badge">${text.host}</span>`}
+        </small>
+      </span>
+      <span class="person-state">
+        ${person.sharing && html`<${Mark} icon="share" label=${text.sharing} />`}
+        ${!person.camera && person.via === 'browser' && html`<${Mark} icon="camera-off" label=${text.cameraOff} />`}
+        ${person.speaking
+          ? html`<${Mark} icon="wave" label=${text.speaking} />`
+          : html`<${Mark} icon=${person.muted ? 'mic-off' : 'mic'} label=${person.muted ? text.muted : text.unmuted} />`}
+      </span>
+      ${call.role === 'host' &&
+      !me &&
+      html`
+        <span class="person-actions">
+          ${!person.muted &&
+          html`<button
+            type="button"
+            class="icon-button"
+            aria-label=${text.muteOther(person.name)}
+            onClick=${() => void call.muteOther(person.id)}
+          >
+            <${Icon} name="mic-off" />
+          </button>`}
+          <button type="button" class="icon-button" aria-label=${text.removeOther(person.name)} onClick=${onRemove}>
+            <${Icon} name="remove" />
+          </button>
+        </span>
+      `}
+    </li>
+  `;
+}
+
+/** @param {{icon: string, label: string}} props */
+function Mark({ icon, label }) {
+  return html`<span class="mark" title=${label}><${Icon} name=${icon} /><span class="visually-hidden">${label}</span></span>`;
+}
