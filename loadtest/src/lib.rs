@@ -1,1 +1,18 @@
-//! placeholder
+//! Synthetic participants, and a network that is bad on purpose.
+//!
+//! A bot joins a meeting as a browser would (HTTP API, WebSocket, WebRTC), sends a pre-encoded loop in which every
+//! frame carries a bar code of (sender, frame number) and every sender has a tone of its own, and measures what it
+//! is shown and hears. Nothing here looks into the node: only its public interfaces are used. The end-to-end tests
+//! call [`bot::run`] and [`bot::start`]; the program `mcu-load` calls the same.
+//!
+//! - [`media`]: what is sent, and how it is recognised again: bar codes, pictures, sounds, loops.
+//! - [`bot`]: one participant, and its [`bot::report::Report`].
+//! - [`relay`]: a seeded UDP relay between a bot and the node.
+//! - [`clock`]: the only place that reads a clock.
+
+#![forbid(unsafe_code)]
+
+pub mod bot;
+pub mod clock;
+pub mod media;
+pub mod relay;

@@ -1,0 +1,135 @@
+//! Where a bot joins: parsed from a join URL, and from the file that `mcu serve --announce` writes.
+
+use reqwest::Url;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Bytes of a CA or announce file that are read.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A meeting, and what it takes to get in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The node's base, without a path: `http://localhost:8080/`.
+    pub base: Url,
+    /// The room's alias.
+    pub alias: String,
+    /// The PIN; empty where the room needs none.
+    pub pin: String,
+    /// PEM of the CA that signed the node's certificate; `None` trusts the system's.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Why something is not a target.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Not `http(s)://host[:port]/m/alias`.
+    #[error("{0:?} is not a join URL: expected http(s)://HOST[:PORT]/m/ALIAS")]
+    Url(String),
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what `--announce` writes.
+    #[error("{path} is not an announce file: {source}")]
+    Announce {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let refuse = || TargetError::Url(text.to_owned());
+        let mut url = Url::parse(text).map_err(|_| refuse())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(refuse());
+        }
+        let alias = match url.path().split('/').collect::<Vec<_>>()[..] {
+            ["", "m", alias] if !alias.is_empty() => alias.to_owned(),
+            _ => return Err(refuse()),
+        };
+        url.set_path("/");
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None })
+    }
+}
+
+/// The part of the announce file that a client needs; other fields are the operator's.
+#[derive(Debug, Deserialize)]
+struct Announce {
+    join_url: String,
+    host_pin: Option<String>,
+    guest_pin: Option<String>,
+    ca_file: Option<PathBuf>,
+}
+
+impl Target {
+    /// The meeting that an announce file tells of, with its guest PIN (else its host PIN) and CA.
+    ///
+    /// # Errors
+    /// [`TargetError`] when a file is missing, over 1 MiB, or not what it should be.
+    pub fn from_announce(path: &Path) -> Result<Self, TargetError> {
+        let announce: Announce = serde_json::from_slice(&read(path)?)
+            .map_err(|source| TargetError::Announce { path: path.to_owned(), source })?;
+        let mut target: Self = announce.join_url.parse()?;
+        target.pin = announce.guest_pin.or(announce.host_pin).unwrap_or_default();
+        if let Some(ca_file) = announce.ca_file {
+            target.ca_pem = Some(read(&ca_file)?);
+        }
+        Ok(target)
+    }
+
+    /// The same with another PIN.
+    #[must_use]
+    pub fn with_pin(mut self, pin: impl Into<String>) -> Self {
+        self.pin = pin.into();
+        self
+    }
+
+    /// The same, trusting the CA in `path` (PEM).
+    ///
+    /// # Errors
+    /// [`TargetError::File`] when it cannot be read.
+    pub fn with_ca_file(mut self, path: &Path) -> Result<Self, TargetError> {
+        self.ca_pem = Some(read(path)?);
+        Ok(self)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TargetError> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes))
+        .map_err(|source| TargetError::File { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_url_is_taken_apart() {
+        let target: Target = "https://mcu.example:8443/m/first?x=1#y".parse().expect("is one");
+        assert_eq!((target.base.as_str(), target.alias.as_str()), ("https://mcu.example:8443/", "first"));
+    }
+
+    #[test]
+    fn what_is_no_join_url_is_refused() {
+        for text in ["", "first", "ftp://host/m/a", "http://host/", "http://host/m/", "http://host/m/a/b"] {
+            assert!(matches!(text.parse::<Target>(), Err(TargetError::Url(_))), "{text}");
+        }
+    }
+}

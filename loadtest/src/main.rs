@@ -1,0 +1,2 @@
+//! `mcu-load`: synthetic participants from the command line.
+fn main() {}
