@@ -5,7 +5,6 @@
 //! made at every start, so a restart ends them all; expiry is judged by the injected clock.
 
 use crate::command::{Caller, Identity};
-use crate::model::Role;
 use crate::problem::ApiError;
 use crate::room::Alias;
 use crate::secret::{Secret, same};
@@ -14,6 +13,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, request::Parts};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use mcu_core::conference::roster::Role;
 use mcu_core::id::{ConferenceId, ParticipantId};
 use rand::RngCore;
 use rand::rngs::OsRng;

@@ -6,12 +6,13 @@
 //! which the control thread must take as nothing special.
 
 use crate::event::EventText;
-use crate::model::{
-    ClientStats, IceServer, LayoutChoice, Lines, Participant, Role, Room, RoomLabel, StateChange, Via,
-};
+use crate::model::{ClientStats, IceServer, Lines, Room};
 use crate::problem::ApiError;
-use crate::room::{Alias, DisplayName, Pin, RoomName};
+use crate::room::{Alias, Pin, RoomTitle};
 use crate::secret::Secret;
+use mcu_core::conference::event::{RoomName, RosterEntry};
+use mcu_core::conference::input::StateChange;
+use mcu_core::conference::roster::{DisplayName, LayoutChoice, Role, Via};
 use mcu_core::id::{ConferenceId, ParticipantId};
 use mcu_core::privacy::ContentAccess;
 use std::net::IpAddr;
@@ -48,7 +49,7 @@ pub enum Caller {
 #[derive(Debug, Clone)]
 pub struct NewRoom {
     /// For people.
-    pub name: RoomName,
+    pub name: RoomTitle,
     /// For links; never `echo`.
     pub alias: Alias,
     /// Makes a host.
@@ -64,7 +65,7 @@ pub struct NewRoom {
 #[derive(Debug, Clone, Default)]
 pub struct RoomPatch {
     /// For people.
-    pub name: Option<RoomName>,
+    pub name: Option<RoomTitle>,
     /// Makes a host.
     pub host_pin: Option<Pin>,
     /// Makes a guest.
@@ -83,7 +84,7 @@ pub struct JoinRequest {
     /// Which room; `echo` needs no PIN and is a meeting of one's own.
     pub alias: Alias,
     /// How it wants to be called.
-    pub display_name: DisplayName,
+    pub display_name: Secret<DisplayName>,
     /// As entered: anything at all.
     pub pin: Secret<String>,
     /// The room has had too many wrong PINs: admit the host's only, and refuse every other, right or wrong, as
@@ -107,7 +108,7 @@ pub struct Joined {
     /// What it may do.
     pub role: Role,
     /// Where.
-    pub room: RoomLabel,
+    pub room: RoomName,
     /// For its connection.
     pub ice_servers: Vec<IceServer>,
     /// Who can see and hear the meeting.
@@ -192,7 +193,7 @@ pub enum Command {
         /// Who asks.
         by: Caller,
         /// In order of joining.
-        reply: Reply<Vec<Participant>>,
+        reply: Reply<Vec<RosterEntry>>,
     },
     /// Mutes somebody, or unmutes the caller itself: `muted: false` comes only with `by: Host(h)` and
     /// `h.participant == participant`.
@@ -233,7 +234,7 @@ pub enum Command {
         reply: Reply<()>,
     },
     /// Somebody at the door: see [`JoinRequest`]. [`ApiError::RoomFull`] and [`ApiError::Draining`] only after the
-    /// PIN was found right.
+    /// PIN was found right. When the reply cannot be sent any more, nobody came: take the participant out again.
     Join {
         /// Who, and with what.
         request: JoinRequest,

@@ -13,6 +13,7 @@ pub mod event;
 pub mod model;
 pub mod problem;
 pub mod room;
+pub mod schema;
 pub mod sdp;
 pub mod secret;
 pub mod state;

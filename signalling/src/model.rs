@@ -1,49 +1,18 @@
 //! What the API's bodies look like: plain structs, as JSON and as OpenAPI schemas.
 //!
 //! The control thread fills the ones that go out; the ones that come in have been read by serde only, and the
-//! handlers turn their texts into the types of [`crate::room`]. Ids are JSON numbers, times Unix seconds.
+//! handlers turn their texts into the types of [`crate::room`]. Ids are JSON numbers, times Unix seconds. What
+//! `mcu-core` has words for (roles, roster, state) is its own; [`crate::schema`] describes those for OpenAPI.
 
+use crate::schema;
 use crate::secret::Secret;
+use mcu_core::conference::event::{RoomName, RosterEntry};
+use mcu_core::conference::roster::{LayoutChoice, Role};
 use mcu_core::id::{ParticipantId, SourceKind};
 use mcu_core::privacy::ContentAccess;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-
-/// What a participant may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Runs the meeting.
-    Host,
-    /// Takes part.
-    Guest,
-}
-
-/// How a participant came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Via {
-    /// By `join` and `offer`.
-    Browser,
-    /// By WHIP: sends only.
-    Whip,
-    /// By WHEP: receives only.
-    Whep,
-}
-
-/// What picture a receiver wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LayoutChoice {
-    /// The node chooses.
-    #[default]
-    Auto,
-    /// Everybody in the same size.
-    Grid,
-    /// Who speaks large, the others small.
-    Speaker,
-}
 
 /// A room, for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -111,39 +80,12 @@ pub struct RoomChange {
     pub participants_max: Option<u32>,
 }
 
-/// Somebody in a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Participant {
-    /// For this run of the node.
-    #[schema(value_type = u64)]
-    pub id: ParticipantId,
-    /// The display name.
-    #[serde(serialize_with = "Secret::serialize_exposed")]
-    #[schema(value_type = String)]
-    pub name: Secret<String>,
-    /// What it may do.
-    pub role: Role,
-    /// How it came in.
-    pub via: Via,
-    /// Nobody hears it.
-    pub muted: bool,
-    /// Its camera is on.
-    pub camera: bool,
-    /// It holds the content floor.
-    pub sharing: bool,
-    /// It speaks now.
-    pub speaking: bool,
-    /// What it wants to see.
-    pub layout: LayoutChoice,
-    /// Unix seconds.
-    pub joined_at: u64,
-}
-
 /// Everybody in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Participants {
     /// In the order in which they joined.
-    pub participants: Vec<Participant>,
+    #[schema(value_type = Vec<schema::Participant>)]
+    pub participants: Vec<RosterEntry>,
 }
 
 /// Body of `mute`.
@@ -159,6 +101,7 @@ pub struct MuteChange {
 #[serde(deny_unknown_fields)]
 pub struct LayoutChange {
     /// What the participant shall see.
+    #[schema(value_type = schema::LayoutChoice)]
     pub layout: LayoutChoice,
 }
 
@@ -176,15 +119,6 @@ pub struct JoinBody {
     /// The client promises to paint its own camera over its own tile.
     #[serde(default)]
     pub overlay: bool,
-}
-
-/// A room, as its participants know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct RoomLabel {
-    /// For people.
-    pub name: String,
-    /// For links.
-    pub alias: String,
 }
 
 /// A STUN or TURN server, as `RTCIceServer` takes it.
@@ -212,15 +146,17 @@ pub struct JoinAnswer {
     #[schema(value_type = u64)]
     pub participant_id: ParticipantId,
     /// What one may do.
+    #[schema(value_type = schema::Role)]
     pub role: Role,
     /// Where one is.
-    pub room: RoomLabel,
+    #[schema(value_type = schema::RoomLabel)]
+    pub room: RoomName,
     /// For the browser's `RTCPeerConnection`.
     pub ice_servers: Vec<IceServer>,
     /// Seconds that the token holds; refresh it before.
     pub expires_s: u64,
     /// Who can see and hear the meeting.
-    #[schema(value_type = String, example = "node-decrypted")]
+    #[schema(value_type = schema::Access)]
     pub access: ContentAccess,
 }
 
@@ -245,7 +181,7 @@ pub struct OfferBody {
     /// RFC 8866, at most 64 KiB.
     pub sdp: String,
     /// By `mid`: `main` or `content`; without it, the first of each kind is `main` and the second `content`.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(value_type = Option<BTreeMap<String, schema::SourceKind>>)]
     pub lines: Option<Lines>,
 }
 
@@ -254,22 +190,6 @@ pub struct OfferBody {
 pub struct OfferAnswer {
     /// RFC 8866.
     pub sdp: String,
-}
-
-/// What a client says of itself; what is missing stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StateChange {
-    /// The microphone is off.
-    pub muted: Option<bool>,
-    /// The camera is on.
-    pub camera: Option<bool>,
-    /// Asks for the content floor, or gives it back.
-    pub sharing: Option<bool>,
-    /// What picture it wants.
-    pub layout: Option<LayoutChoice>,
-    /// Whether it paints its own camera over its own tile.
-    pub overlay: Option<bool>,
 }
 
 /// What a client says of the picture that it receives.

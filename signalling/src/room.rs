@@ -1,9 +1,10 @@
-//! The words of a room, parsed: alias, name, PINs, display names.
+//! The words of a room, parsed: alias, name, PINs.
 //!
 //! A value of one of these types is proof that the text kept its rules. Nothing here knows whether a room exists.
 
 use crate::secret::{Secret, same};
-use mcu_core::limits::{ALIAS_CHARS_MAX, DISPLAY_NAME_CHARS_MAX};
+use mcu_core::conference::roster::{DisplayName, DisplayNameError};
+use mcu_core::limits::ALIAS_CHARS_MAX;
 use rand::Rng;
 use rand::distr::{Distribution, Uniform};
 use std::fmt;
@@ -14,15 +15,13 @@ pub const PIN_DIGITS_MIN: usize = 4;
 pub const PIN_DIGITS_MAX: usize = 12;
 /// Digits of a PIN that we make.
 pub const PIN_DIGITS_MADE: u32 = 6;
-/// Bytes of a name: 64 characters may be written with many marks, but not with endless ones.
-const NAME_BYTES_MAX: usize = 256;
 /// Letters and digits of an alias that we make, nothing that reads like something else.
 const ALIAS_LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
-/// Why a text is not an alias, a PIN or a name.
+/// Why a text is not an alias or a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// Empty, or nothing but space.
+    /// Empty.
     #[error("is empty")]
     Empty,
     /// Longer than the limit.
@@ -37,8 +36,7 @@ pub enum WordError {
         /// The limit.
         min: usize,
     },
-    /// A character that may not be there (RFC 8264 calls most of them unsafe): control, direction override,
-    /// invisible, or outside of the alphabet.
+    /// One outside of the alphabet.
     #[error("has a character that is not allowed at place {at}")]
     Character {
         /// Its place, counted in characters from 0.
@@ -134,75 +132,21 @@ impl Pin {
     }
 }
 
-/// What a room is called by people: 1 to 64 printable characters.
+/// What a room is called by people. The rules are those of a display name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomName(String);
+pub struct RoomTitle(DisplayName);
 
-impl RoomName {
-    /// Reads a name; space at the ends goes, space inside becomes single.
+impl RoomTitle {
+    /// Reads a name; what is invisible goes.
     ///
     /// # Errors
-    /// [`WordError`] when nothing is left, or too much, or something invisible.
-    pub fn parse(text: &str) -> Result<Self, WordError> {
-        readable(text).map(Self)
+    /// [`DisplayNameError`] when nothing is left, or too much.
+    pub fn parse(text: &str) -> Result<Self, DisplayNameError> {
+        DisplayName::parse(text).map(Self)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
-}
-
-/// What a participant is called: as [`RoomName`], but `Debug` shows `***`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DisplayName(Secret<String>);
-
-impl DisplayName {
-    /// Reads a name; space at the ends goes, space inside becomes single.
-    ///
-    /// # Errors
-    /// [`WordError`] when nothing is left, or too much, or something invisible.
-    pub fn parse(text: &str) -> Result<Self, WordError> {
-        readable(text).map(|text| Self(Secret::new(text)))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-/// Text that shows what it says. Markup needs no care here: clients set text, never HTML.
-fn readable(text: &str) -> Result<String, WordError> {
-    let too_long = WordError::TooLong { max: DISPLAY_NAME_CHARS_MAX };
-    // A first, cheap bound, so that a body full of space costs nothing.
-    if text.len() > 4 * NAME_BYTES_MAX {
-        return Err(too_long);
-    }
-    if let Some(at) = text.chars().position(deceives) {
-        return Err(WordError::Character { at });
-    }
-    let mut words = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !words.is_empty() {
-            words.push(' ');
-        }
-        words.push_str(word);
-    }
-    match words.chars().count() {
-        0 => Err(WordError::Empty),
-        count if count > DISPLAY_NAME_CHARS_MAX || words.len() > NAME_BYTES_MAX => Err(too_long),
-        _ => Ok(words),
-    }
-}
-
-/// Characters that make a name look like another, or a line like two: control, direction, invisible, tags,
-/// private use. The joiners U+200C and U+200D stay: Persian and emoji need them.
-fn deceives(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}'
-            | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
-            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFF}' | '\u{E000}'..='\u{F8FF}'
-            | '\u{E0000}'..='\u{10FFFF}')
 }
