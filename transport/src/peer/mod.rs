@@ -4,17 +4,20 @@
 //! datagrams, packets and `now` go in, [`PeerOutput`] comes out. This file owns the words that every kind of peer shares;
 //! [`webrtc`] is the browser's kind. A peer never reads a clock, never opens a socket and never looks into a payload.
 
+mod answer;
 pub mod clock;
 mod events;
 mod gate;
 mod guard;
 pub mod lines;
+mod narrow;
 pub mod negotiate;
 pub mod offer;
+mod seen;
 pub mod webrtc;
 
 pub use clock::ClockBase;
-pub use lines::{Line, LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
+pub use lines::{H264Format, Line, LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
 pub use negotiate::{Answer, DtlsChoice, Kind, LocalAddress, NegotiateError, PeerConfig};
 pub use webrtc::{PeerCounters, SendError, SendMeta, Vp8Ids, WebRtcPeer};
 

@@ -3,12 +3,29 @@
 //! Flow: `signalling` -> **here** -> `peer/webrtc`. The offer is first read by our own bounded parser ([`offer`](super::offer)),
 //! which keeps only what we mean to speak; the library sees nothing else.
 
-use super::lines::{LineRoles, Medium};
+use super::lines::{LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
+use super::narrow::{self, Plan, Taken};
+use super::offer::{Format, HeaderExtension, Offer, Payload};
 use super::webrtc::WebRtcPeer;
-use super::{ClockBase, Proto};
-use mcu_core::media::codec::VideoCodec;
+use super::{ClockBase, Proto, answer, guard};
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::time::Mono;
 use std::net::SocketAddr;
+use std::time::Duration;
+use str0m::bwe::Bitrate;
+use str0m::change::SdpOffer;
+use str0m::config::DtlsVersion;
+use str0m::error::IceError;
+use str0m::format::{Codec, FormatParams};
+use str0m::media::Frequency;
+use str0m::net::TcpType;
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{Candidate, Rtc, RtcConfig, RtcError};
+
+/// How often a peer's figures are told.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often sender and receiver reports leave. Sound's usual five seconds would leave a new receiver out of step as long.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Which way media flows, by how the peer joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,12 +158,138 @@ pub enum NegotiateError {
     },
 }
 
+/// Answers `offer`: reads it, cuts it down, lets the library answer that, and builds the peer around the result.
 pub(crate) fn accept(
-    _config: &PeerConfig,
-    _clock: ClockBase,
-    _offer: &str,
-    _roles: &LineRoles,
-    _now: Mono,
+    config: &PeerConfig,
+    clock: ClockBase,
+    offer: &str,
+    roles: &LineRoles,
+    now: Mono,
 ) -> Result<(WebRtcPeer, Answer), NegotiateError> {
-    unimplemented!("lands with the next commit")
+    let offer = Offer::parse(offer)?;
+    let plan = Plan::make(&offer, config, roles)?;
+    let narrowed = || -> Result<(Rtc, String), RtcError> {
+        let mut rtc = library_config(config, &plan).build(clock.instant(now));
+        rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::kbps(u64::from(config.desired_kbps)));
+        for address in &config.addresses {
+            let _ = rtc.add_local_candidate(candidate(address)?);
+        }
+        let answer = rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(&plan.sdp)?)?;
+        Ok((rtc, answer.to_sdp_string()))
+    };
+    let refused = |reason: String| NegotiateError::Refused { reason };
+    let (rtc, answered) = guard::contained(narrowed)
+        .ok_or_else(|| refused("the library failed on it".into()))?
+        .map_err(|error| refused(error.to_string()))?;
+    let sdp = answer::assemble(&answered, &offer, &plan, config)
+        .ok_or_else(|| refused("the library answered other lines than it was given".into()))?;
+    let lines = plan.taken.iter().map(|taken| line_state(taken, config)).collect();
+    Ok((WebRtcPeer::new(rtc, clock, lines, &config.addresses, plan.announced.as_deref(), now), Answer { sdp }))
+}
+
+/// The library set up to speak what the plan says and nothing else, with the offerer's numbers.
+fn library_config(config: &PeerConfig, plan: &Plan) -> RtcConfig {
+    let mut extensions = ExtensionMap::empty();
+    for &(id, extension) in &plan.extensions {
+        extensions.set(id, library_extension(extension));
+    }
+    let mut library = RtcConfig::new()
+        .set_rtp_mode(true)
+        .set_ice_lite(true)
+        .clear_codecs()
+        .set_extension_map(extensions)
+        .enable_bwe(Some(Bitrate::kbps(u64::from(config.start_kbps))))
+        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_rtcp_report_interval_audio(REPORT_INTERVAL)
+        .set_rtcp_report_interval_video(REPORT_INTERVAL)
+        .set_dtls_version(match config.dtls {
+            DtlsChoice::V12Aead => DtlsVersion::Dtls12,
+            DtlsChoice::Auto => DtlsVersion::Auto,
+        });
+    let codecs = library.codec_config();
+    for payload in &plan.payloads {
+        let (codec, rate, channels, format) = library_format(payload.format, config.opus_dtx);
+        codecs.add_config(payload.payload_type.into(), payload.rtx.map(Into::into), codec, rate, channels, format);
+        if let Some(added) = codecs.last_mut() {
+            added.set_fb_transport_cc(payload.feedback.transport_cc);
+            added.set_fb_nack(payload.feedback.nack);
+            added.set_fb_pli(payload.feedback.pli);
+            added.set_fb_fir(payload.feedback.fir);
+            added.set_fb_remb(payload.feedback.remb);
+        }
+    }
+    library
+}
+
+const fn library_extension(extension: HeaderExtension) -> Extension {
+    match extension {
+        HeaderExtension::AudioLevel => Extension::AudioLevel,
+        HeaderExtension::AbsSendTime => Extension::AbsoluteSendTime,
+        HeaderExtension::TransportSequence => Extension::TransportSequenceNumber,
+        HeaderExtension::Mid => Extension::RtpMid,
+    }
+}
+
+fn library_format(format: Format, opus_dtx: bool) -> (Codec, Frequency, Option<u8>, FormatParams) {
+    let mut params = FormatParams::default();
+    let (codec, rate, channels) = match format {
+        Format::Opus => {
+            params.min_p_time = Some(10);
+            params.use_inband_fec = Some(true);
+            params.use_dtx = opus_dtx.then_some(true);
+            (Codec::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2))
+        }
+        Format::Video(VideoCodec::Vp9) => {
+            params.profile_id = Some(0);
+            (Codec::Vp9, Frequency::NINETY_KHZ, None)
+        }
+        Format::Video(_) => (Codec::Vp8, Frequency::NINETY_KHZ, None),
+        Format::H264(offered) => {
+            let answered = narrow::h264_answered(offered);
+            params.level_asymmetry_allowed = Some(true);
+            params.packetization_mode = Some(answered.packetization_mode);
+            params.profile_level_id = Some(answered.profile_level_id);
+            (Codec::H264, Frequency::NINETY_KHZ, None)
+        }
+    };
+    (codec, rate, channels, params)
+}
+
+/// A host candidate of the advertised address; the library compares it with what datagrams say they arrived at, which the
+/// peer translates from the bound address.
+fn candidate(address: &LocalAddress) -> Result<Candidate, IceError> {
+    match address.proto {
+        Proto::Udp => Candidate::builder().udp().host(address.advertised).build(),
+        Proto::Tcp => Candidate::builder().tcp().host(address.advertised).tcptype(TcpType::Passive).build(),
+    }
+}
+
+fn line_state(taken: &Taken, config: &PeerConfig) -> LineState {
+    let receivable = |payload: &Payload| ReceiveCodec {
+        codec: narrow::codec(payload.format).map_or(LineCodec::Audio(AudioCodec::Opus), LineCodec::Video),
+        payload_type: payload.payload_type,
+    };
+    let audio = taken.line.medium == Medium::Audio;
+    LineState {
+        line: taken.line,
+        mid: taken.mid.clone(),
+        receives: taken.flow.receives,
+        send_video: taken.flow.sends.then(|| send_format(&taken.payloads, &config.send_preference)).flatten(),
+        send_audio: taken.payloads.first().filter(|_| audio && taken.flow.sends).map(|payload| payload.payload_type),
+        receivable: taken.payloads.iter().map(receivable).collect(),
+    }
+}
+
+/// The first format that we encode, by our preference, then by the offer's order.
+fn send_format(payloads: &[Payload], preference: &[VideoCodec]) -> Option<SendCodec> {
+    let rank = |codec: VideoCodec| preference.iter().position(|&liked| liked == codec).unwrap_or(preference.len());
+    let encodable = payloads.iter().filter_map(|payload| {
+        let codec = narrow::codec(payload.format).filter(|codec| codec.encodes())?;
+        let h264 = match payload.format {
+            Format::H264(h264) => Some(h264),
+            _ => None,
+        };
+        Some(SendCodec { codec, payload_type: payload.payload_type, h264, resend: payload.rtx.is_some() })
+    });
+    encodable.min_by_key(|send| rank(send.codec))
 }

@@ -3,7 +3,9 @@
 //! Flow: `peer/` -> [`reorder`] -> `payload/` -> [`sync`] -> lane ([`video`] ties these together, thread: io);
 //! `peer/` -> [`playout`] -> mixer (thread: audio pool). Every buffer is bounded, no clock is read.
 
+mod concealment;
 mod delay;
+mod jitter;
 pub mod playout;
 pub mod reorder;
 mod stretch;

@@ -88,6 +88,11 @@ impl RenditionSwitch {
         self.target
     }
 
+    /// Whether units of `rendition` are of any use to this receiver: what it gets, or what it moves to.
+    pub fn concerns(&self, rendition: RenditionId) -> bool {
+        self.target == Some(rendition) || self.flowing == Some(rendition)
+    }
+
     /// The rendition that should make a key frame for this receiver, if it needs one.
     pub fn wants_keyframe(&self) -> Option<RenditionId> {
         self.target.filter(|target| self.flowing != Some(*target))
