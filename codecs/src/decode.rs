@@ -94,12 +94,25 @@ impl LibavDecoder {
         Ok(Self { codec, library, pool, waiting: true })
     }
 
-    fn feed(&mut self, data: &[u8]) -> Result<bool, DecodeError> {
-        let checked = guard::check(self.codec, data)?;
+    /// Checks, decodes and copies out one unit.
+    fn picture(&mut self, unit: &AccessUnit<Clear>) -> Result<Option<Frame>, DecodeError> {
+        let checked = guard::check(self.codec, unit.data())?;
+        if !checked.coded {
+            // Parameter sets alone: the library keeps them, and complains that there is no picture.
+            let _ = self.library.decode(unit.data());
+            return Ok(None);
+        }
         if self.waiting && !checked.keyframe {
             return Err(DecodeError::NeedsKeyframe);
         }
-        self.library.decode(data).map_err(|LibavError(code)| DecodeError::Corrupt { code })
+        let decoded = self.library.decode(unit.data());
+        let shown = decoded.map_err(|LibavError(code)| DecodeError::Corrupt { code })?;
+        self.waiting = false;
+        if !shown {
+            return Ok(None);
+        }
+        let planes = self.library.planes(self.library.size()?).ok_or(DecodeError::Format)?;
+        Ok(Some(picture::upright(&planes, unit.rotation, &self.pool)?))
     }
 }
 
@@ -114,21 +127,15 @@ impl VideoDecoder for LibavDecoder {
         if unit.codec != self.codec {
             return Err(DecodeError::Codec { expected: self.codec, got: unit.codec });
         }
-        match self.feed(unit.data()) {
-            Ok(shown) => {
-                self.waiting = false;
-                if !shown {
-                    return Ok(None);
-                }
-                let picture = self.library.picture().ok_or(DecodeError::Format)?;
-                Ok(Some(picture::upright(&picture, unit.rotation, &self.pool)?))
-            }
-            Err(error) => {
-                // What was decoded of the unit is worth nothing: the next key frame starts from nothing.
+        let result = self.picture(unit);
+        match &result {
+            Err(error) if !error.keeps_state() => {
+                // What was decoded is worth nothing now: the next key frame starts from nothing.
                 self.waiting = true;
                 self.library.flush();
-                Err(error)
             }
+            _ => {}
         }
+        result
     }
 }

@@ -7,7 +7,7 @@ use mcu_core::limits;
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::frame::{Frame, Size};
 use mcu_core::media::unit::EncodedUnit;
-use mcu_core::time::MediaTime;
+use mcu_core::time::{MEDIA_TICKS_PER_SECOND, MediaTime};
 
 /// Encodes the pictures of one rendition, in order.
 pub trait VideoEncoder: Send {
@@ -116,6 +116,59 @@ impl EncoderSettings {
             return Err(EncodeError::KeyframeMax { mean_frames: self.keyframe_mean_frames_max });
         }
         Ok(())
+    }
+}
+
+impl EncoderSettings {
+    pub(crate) fn check_frame(&self, picture: &Frame) -> Result<(), EncodeError> {
+        if picture.size() == self.size {
+            Ok(())
+        } else {
+            Err(EncodeError::Size { expected: self.size, got: picture.size() })
+        }
+    }
+}
+
+/// Ticks per second of the time that libraries are given: fine enough for every frame rate of the node.
+pub(crate) const TICKS_PER_SECOND: u32 = 90_000;
+
+/// A picture's place in the encoder's own time, which starts at zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// In 1/90 000 s.
+    pub(crate) start: i64,
+    /// Nominal length, in 1/90 000 s.
+    pub(crate) span: u32,
+}
+
+/// Turns the growing moments of a rendition into the encoder's own time.
+#[derive(Debug)]
+pub(crate) struct Moments {
+    first: Option<MediaTime>,
+    last: Option<MediaTime>,
+    span: u32,
+}
+
+impl Moments {
+    pub(crate) const fn new(fps: u32) -> Self {
+        Self { first: None, last: None, span: TICKS_PER_SECOND / fps }
+    }
+
+    /// The place of `at`.
+    ///
+    /// # Errors
+    /// [`EncodeError::Time`] when it is not at least one tick after the one before.
+    pub(crate) fn next(&mut self, at: MediaTime) -> Result<Moment, EncodeError> {
+        const MEDIA_TICKS: i64 = MEDIA_TICKS_PER_SECOND / TICKS_PER_SECOND as i64;
+        let first = *self.first.get_or_insert(at);
+        let place = |at: MediaTime| (at - first).ticks() / MEDIA_TICKS;
+        if let Some(last) = self.last
+            && place(at) <= place(last)
+        {
+            return Err(EncodeError::Time { at, last });
+        }
+        self.last = Some(at);
+        Ok(Moment { start: place(at), span: self.span })
     }
 }
 

@@ -16,8 +16,8 @@ pub struct Checked {
     pub keyframe: bool,
     /// The largest picture that the headers in these bytes declare; `None` when they declare none.
     pub size: Option<Size>,
-    /// Whether the picture is to be shown (VP8 and VP9 have pictures that are only referred to).
-    pub shown: bool,
+    /// Whether there is a coded picture at all, not parameter sets alone.
+    pub coded: bool,
 }
 
 /// Why a coded picture is kept from the decoder.

@@ -1,1 +1,102 @@
-//! Test helpers.
+//! What the tests of this crate share: bits, moving pictures, a token, and measures of likeness.
+
+use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
+use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::frame::{Frame, FramePool, Size};
+use mcu_core::media::unit::{AccessUnit, Rotation, Sealed, UnitHeader};
+use mcu_core::privacy::{Ledger, Plaintext, Purpose};
+use mcu_core::time::{FrameInterval, MediaTime, Mono};
+
+/// Writes bits, most significant first.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct BitWriter(Vec<bool>);
+
+impl BitWriter {
+    pub(crate) fn put(mut self, count: u32, value: u32) -> Self {
+        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        self
+    }
+
+    /// An unsigned Exp-Golomb code.
+    pub(crate) fn golomb(self, value: u32) -> Self {
+        let bits = 32 - (value + 1).leading_zeros();
+        self.put(bits - 1, 0).put(bits, value + 1)
+    }
+
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        let byte =
+            |bits: &[bool]| bits.iter().enumerate().fold(0, |b, (at, bit)| b | u8::from(*bit) << (7 - at));
+        self.0.chunks(8).map(byte).collect()
+    }
+}
+
+/// A small seeded generator (xorshift64*), so that a failure can be told by its seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `end`.
+    pub(crate) const fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 16) as usize % end
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// The conference of every test unit.
+pub(crate) const CONFERENCE: ConferenceId = ConferenceId(1);
+
+pub(crate) fn token() -> Plaintext {
+    Ledger::default().issue(CONFERENCE, Purpose::Mixing)
+}
+
+/// A unit numbered `index` on a 30 fps grid.
+pub(crate) fn unit(codec: VideoCodec, index: u64, keyframe: bool, data: &[u8]) -> AccessUnit<Sealed> {
+    let captured = FrameInterval::FPS_30.at(index);
+    let header = UnitHeader {
+        conference: CONFERENCE,
+        source: SourceId::main(ParticipantId(1)),
+        codec,
+        keyframe,
+        contiguous: true,
+        captured,
+        due: captured.to_mono() + std::time::Duration::from_millis(50),
+        rotation: Rotation::None,
+    };
+    AccessUnit::seal(header, bytes::Bytes::copy_from_slice(data))
+}
+
+/// The moment of picture `index` at 30 fps.
+pub(crate) const fn at(index: u64) -> MediaTime {
+    FrameInterval::FPS_30.at(index)
+}
+
+pub(crate) const fn due(index: u64) -> Mono {
+    at(index).to_mono()
+}
+
+/// Picture `index` of a moving scene.
+pub(crate) fn picture(size: Size, index: u64) -> Frame {
+    let pool = FramePool::new("test", 1);
+    let mut frame = pool.get(size).expect("a fresh pool has a frame");
+    crate::selftest::paint(&mut frame, index);
+    frame.freeze()
+}
+
+/// Peak signal-to-noise ratio of the luma planes, in dB; 99 when equal.
+pub(crate) fn psnr(a: &Frame, b: &Frame) -> f64 {
+    crate::selftest::luma_psnr_db(a, b)
+}

@@ -2,4 +2,6 @@
 
 pub mod encode;
 pub(crate) mod guard;
+pub mod nal;
+mod parameters;
 pub mod x264;

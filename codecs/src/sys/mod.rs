@@ -3,6 +3,8 @@
 //! Each wrapper owns its C object, checks every length before C sees it, and copies out before C may write
 //! again. Nothing here decides anything.
 
-#![allow(unsafe_code)]
-
 pub(crate) mod libav;
+pub(crate) mod openh264;
+pub(crate) mod output;
+pub(crate) mod vpx;
+pub(crate) mod x264;
