@@ -165,7 +165,7 @@ impl AdminToken {
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`] when there is none, or one that no token could be.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ApiError::Unauthorized);
@@ -177,6 +177,17 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
         return Err(ApiError::Unauthorized);
     }
     Ok(token)
+}
+
+/// A bearer token of whatever kind; that there is one proves nothing.
+pub(crate) struct BearerToken(pub(crate) Secret<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        bearer(&parts.headers).map(|token| Self(Secret::new(token.to_owned())))
+    }
 }
 
 /// What a bearer token turned out to be.

@@ -6,10 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 pub mod auth;
 pub mod command;
 pub mod door;
 pub mod event;
+mod extract;
+mod guard;
 pub mod model;
 pub mod problem;
 pub mod room;
@@ -17,13 +20,35 @@ pub mod schema;
 pub mod sdp;
 pub mod secret;
 pub mod state;
+mod whep;
+mod whip;
+mod ws;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::MethodRouter;
 use command::Control;
+use problem::ApiError;
 use state::{ApiState, RouterOptions};
 
 /// Everything under `/api`, `/whip`, `/whep`, and the health endpoints; to be merged with the web client, and served
 /// with `into_make_service_with_connect_info::<SocketAddr>()`.
 pub fn router(control: Control, options: RouterOptions) -> Router {
-    Router::new().with_state(ApiState::new(control, options))
+    let state = ApiState::new(control, options);
+    let streaming = paths(api::streaming_routes()).layer(from_fn_with_state(state.clone(), guard::cors));
+    let bounded = paths(api::routes())
+        .merge(streaming)
+        .merge(paths(api::unknown_routes()))
+        .layer(from_fn_with_state(state.clone(), guard::bounds));
+    paths(api::health_routes()).merge(bounded).layer(from_fn(guard::headers)).with_state(state)
 }
+
+fn paths(routes: Vec<(&'static str, MethodRouter<ApiState>)>) -> Router<ApiState> {
+    let router =
+        routes.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    // axum adds `Allow`.
+    router.method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+}
+
+#[cfg(test)]
+mod tests;

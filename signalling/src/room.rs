@@ -77,6 +77,17 @@ impl Alias {
         Self(groups.join("-"))
     }
 
+    /// The alias that stands for whatever is not an alias: no room can take it, so that a path like `/m/Tea%20Room`
+    /// is refused at the door exactly as a room that does not exist.
+    pub fn nowhere() -> Self {
+        Self("-".to_owned())
+    }
+
+    /// Whether no room can be called so.
+    pub fn is_reserved(&self) -> bool {
+        self.is_echo() || *self == Self::nowhere()
+    }
+
     /// Whether this is the echo test.
     pub fn is_echo(&self) -> bool {
         self.0 == Self::ECHO
