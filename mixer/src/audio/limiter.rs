@@ -20,8 +20,9 @@ pub const DELAY_SAMPLES: usize = 240;
 const TARGET: f32 = CEILING * 0.9999;
 /// Share of the way back to unity per sample: 63 % after 100 ms.
 const RELEASE_PER_SAMPLE: f32 = 1.0 / (0.1 * SAMPLE_RATE_HZ as f32);
-/// A gain this near unity is unity (0.001 dB), so that a release ends.
-const UNITY_FROM: f32 = 0.9999;
+/// A gain this near unity is unity (0.009 dB), so that a release ends: much nearer, and a step of it would be less
+/// than `f32` can add to one.
+const UNITY_FROM: f32 = 0.999;
 
 /// One sliding minimum over `DELAY_SAMPLES + 1` requests, as a queue of candidates that only rises.
 #[derive(Debug, Clone)]

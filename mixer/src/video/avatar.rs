@@ -11,6 +11,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// Diameter of the disc, in hundredths of the tile's shorter side.
 const DISC_PERCENT: u32 = 52;
+/// The smallest disc worth drawing.
+const DISC_PX_MIN: u16 = 8;
 /// Size of the initials, in hundredths of the disc.
 const TEXT_PERCENT: u32 = 42;
 
@@ -52,9 +54,18 @@ fn is_pictograph(c: char) -> bool {
     matches!(c, '\u{1f300}'..='\u{1faff}')
 }
 
-/// The disc with the initials, for a tile of `tile` pixels. Without fonts, the disc alone.
-pub(crate) fn paint(painter: &mut TextPainter, person: ParticipantId, name: &str, tile: Size) -> Sprite {
-    let diameter = (u32::from(tile.width.min(tile.height)) * DISC_PERCENT / 100).max(4) as u16;
+/// The disc with the initials, for a tile of `tile` pixels. Without fonts, the disc alone; nothing on a tile too
+/// small for it.
+pub(crate) fn paint(
+    painter: &mut TextPainter,
+    person: ParticipantId,
+    name: &str,
+    tile: Size,
+) -> Option<Sprite> {
+    let diameter = (u32::from(tile.width.min(tile.height)) * DISC_PERCENT / 100) as u16;
+    if diameter < DISC_PX_MIN {
+        return None;
+    }
     let mut painting = Painting::new(diameter, diameter);
     let radius = f32::from(diameter) / 2.0;
     painting.shape(avatar_rgb(person), 255, disc((radius, radius), radius));
@@ -66,5 +77,35 @@ pub(crate) fn paint(painter: &mut TextPainter, person: ParticipantId, name: &str
         let baseline = (i32::from(diameter) - (bottom - top)) / 2 - top;
         painter.paint(&line, &mut painting, left, baseline, WHITE_RGB);
     }
-    painting.finish()
+    Some(painting.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_are_those_that_people_would_take() {
+        let cases = [
+            ("Ada Lovelace", "AL"),
+            ("ada king countess of lovelace", "AL"),
+            ("Plato", "P"),
+            ("  élodie   de la Fontaine ", "ÉF"),
+            ("山田 太郎", "山"),
+            ("김민준", "김"),
+            ("ليلى العامري", "ل\u{200c}ا"),
+            ("ßeta Zed", "ßZ"),
+            ("(Bob) [Host]", "BH"),
+            ("- Carol -", "C"),
+            ("7 of 9", "79"),
+            ("🦊 Fox", "🦊F"),
+            ("e\u{301}mile Zola", "E\u{301}Z"),
+            ("\u{202e}", ""),
+            ("...", ""),
+            ("", ""),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(initials(name), expected, "of {name:?}");
+        }
+    }
 }

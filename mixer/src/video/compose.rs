@@ -41,6 +41,8 @@ pub struct Composer {
     canvas: Option<Frame>,
     scene: SceneId,
     drawn: Vec<Drawn>,
+    /// For each tile of the scene in hand, whether it must be drawn. Kept for its memory.
+    stale: Vec<bool>,
     tiles_drawn: u64,
     canvases_copied: u64,
 }
@@ -53,6 +55,7 @@ impl Composer {
             canvas: None,
             scene: SceneId(0),
             drawn: Vec::with_capacity(TILES_MAX),
+            stale: Vec::with_capacity(TILES_MAX),
             tiles_drawn: 0,
             canvases_copied: 0,
         }
@@ -71,7 +74,7 @@ impl Composer {
         pictures: &[Option<TilePicture>],
         overlay: &mut Overlay,
     ) -> Result<Composed, PoolEmpty> {
-        let damage = self.damage(scene, pictures);
+        let damage = self.find_stale(scene, pictures);
         if damage.is_empty()
             && let Some(canvas) = &self.canvas
         {
@@ -83,7 +86,7 @@ impl Composer {
             canvas.fill(BACKGROUND);
         }
         for (index, tile) in scene.tiles.iter().enumerate() {
-            if !damage.touches(tile.rect) {
+            if !self.stale[index] {
                 continue;
             }
             self.tiles_drawn += 1;
@@ -113,25 +116,33 @@ impl Composer {
         self.canvases_copied
     }
 
-    /// Where the scene differs from the last canvas, closed under overlap: no tile is drawn in part.
-    fn damage(&self, scene: &Scene, pictures: &[Option<TilePicture>]) -> Damage {
-        let whole = Damage::whole(scene.canvas);
-        let Some(canvas) = &self.canvas else { return whole };
-        let moved = || self.drawn.iter().zip(scene.tiles.iter()).any(|(old, new)| old.tile.rect != new.rect);
-        let other = self.scene != scene.id || canvas.size() != scene.canvas;
-        if other || self.drawn.len() != scene.tiles.len() || moved() {
-            return whole;
+    /// Marks which tiles differ from the last canvas, and returns where they are.
+    fn find_stale(&mut self, scene: &Scene, pictures: &[Option<TilePicture>]) -> Damage {
+        self.stale.clear();
+        if !self.keeps_geometry(scene) {
+            self.stale.resize(scene.tiles.len(), true);
+            return Damage::whole(scene.canvas);
         }
         let mut damage = Damage::none();
         for (index, (old, tile)) in self.drawn.iter().zip(scene.tiles.iter()).enumerate() {
             let version = picture_of(tile, pictures, index).map(|picture| picture.version);
             // Back to front: a tile over one that is drawn again must be drawn again, too. A tile under it need
-            // not, for tiles are opaque.
-            if old.version != version || old.tile != *tile || damage.touches(tile.rect) {
+            // not, for tiles are opaque; drawing it would even hurt what else lies over it.
+            let stale = old.version != version || old.tile != *tile || damage.touches(tile.rect);
+            self.stale.push(stale);
+            if stale {
                 damage.add(tile.rect);
             }
         }
         damage
+    }
+
+    /// Whether the last canvas is of this scene, with tiles in the same places.
+    fn keeps_geometry(&self, scene: &Scene) -> bool {
+        self.scene == scene.id
+            && self.canvas.as_ref().is_some_and(|canvas| canvas.size() == scene.canvas)
+            && self.drawn.len() == scene.tiles.len()
+            && self.drawn.iter().zip(scene.tiles.iter()).all(|(old, new)| old.tile.rect == new.rect)
     }
 
     /// A canvas to draw on, holding what the last one held unless everything will be drawn. On failure the last
@@ -166,4 +177,153 @@ impl Composer {
 
 fn picture_of<'a>(tile: &Tile, pictures: &'a [Option<TilePicture>], index: usize) -> Option<&'a TilePicture> {
     pictures.get(index).and_then(Option::as_ref).filter(|_| tile.video)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::text::Typeface;
+    use mcu_core::conference::plan::{Fit, Rect};
+    use mcu_core::id::{ParticipantId, SourceId};
+    use mcu_core::media::frame::Size;
+    use mcu_core::time::FrameInterval;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    const CANVAS: Size = Size::new(128, 96);
+
+    fn tile(person: u64, x: u16, y: u16, width: u16, height: u16) -> Tile {
+        Tile {
+            source: SourceId::main(ParticipantId(person)),
+            rect: Rect { x, y, width, height },
+            fit: Fit::Cover,
+            video: true,
+            name: "".into(),
+            speaking: false,
+            muted: false,
+        }
+    }
+
+    fn scene(tiles: &[Tile]) -> Scene {
+        Scene { id: SceneId(1), canvas: CANVAS, interval: FrameInterval::FPS_30, tiles: tiles.into() }
+    }
+
+    fn picture(pool: &FramePool, tile: &Tile, luma: u8, version: u64) -> Option<TilePicture> {
+        let mut frame = pool.get(Size::new(tile.rect.width, tile.rect.height)).expect("the pool has room");
+        frame.fill([luma, luma / 2, 255 - luma]);
+        Some(TilePicture { frame: frame.freeze(), version })
+    }
+
+    fn bytes(frame: &Frame) -> Vec<u8> {
+        frame
+            .planes()
+            .iter()
+            .flat_map(|p| (0..usize::from(p.size.height)).flat_map(|y| p.row(y)))
+            .copied()
+            .collect()
+    }
+
+    struct Bench {
+        composer: Composer,
+        overlay: Overlay,
+        tiles: FramePool,
+    }
+
+    fn bench(canvases: usize) -> Bench {
+        Bench {
+            composer: Composer::new(FramePool::new("canvas", canvases)),
+            overlay: Overlay::new(&Typeface::none()),
+            tiles: FramePool::new("tiles", 64),
+        }
+    }
+
+    #[test]
+    fn an_unchanged_scene_is_the_same_frame_and_costs_nothing() {
+        let Bench { mut composer, mut overlay, tiles } = bench(4);
+        let scene = scene(&[tile(1, 0, 0, 64, 96), tile(2, 64, 0, 64, 96)]);
+        let pictures = [picture(&tiles, &scene.tiles[0], 50, 1), picture(&tiles, &scene.tiles[1], 90, 2)];
+        let first = composer.compose(&scene, &pictures, &mut overlay).expect("room");
+        let second = composer.compose(&scene, &pictures, &mut overlay).expect("room");
+        assert!(first.changed && first.damage == Damage::whole(CANVAS));
+        assert!(!second.changed && second.damage.is_empty() && second.canvas.is_same(&first.canvas));
+        assert_eq!(composer.tiles_drawn(), 2);
+    }
+
+    #[test]
+    fn only_what_changed_is_drawn_and_what_an_encoder_holds_is_left_alone() {
+        let Bench { mut composer, mut overlay, tiles } = bench(3);
+        let scene = scene(&[tile(1, 0, 0, 64, 96), tile(2, 64, 0, 64, 96)]);
+        let mut pictures = [picture(&tiles, &scene.tiles[0], 50, 1), picture(&tiles, &scene.tiles[1], 90, 2)];
+        let held = composer.compose(&scene, &pictures, &mut overlay).expect("room").canvas;
+        let before = bytes(&held);
+
+        pictures[1] = picture(&tiles, &scene.tiles[1], 200, 3);
+        let next = composer.compose(&scene, &pictures, &mut overlay).expect("room");
+        assert_eq!(next.damage.rects(), [scene.tiles[1].rect]);
+        assert_eq!((composer.tiles_drawn(), composer.canvases_copied()), (3, 1));
+        assert_eq!(bytes(&held), before, "a frozen frame never changes");
+        let luma = next.canvas.planes()[0];
+        assert_eq!((luma.row(50)[10], luma.row(50)[100]), (50, 200));
+
+        // Nobody holds the last one: it is drawn on, not copied.
+        drop((next, held));
+        pictures[0] = picture(&tiles, &scene.tiles[0], 70, 4);
+        let last = composer.compose(&scene, &pictures, &mut overlay).expect("room");
+        let luma = last.canvas.planes()[0];
+        assert_eq!((luma.row(50)[10], luma.row(50)[100], composer.canvases_copied()), (70, 200, 1));
+    }
+
+    #[test]
+    fn without_a_free_canvas_the_last_one_stands() {
+        let Bench { mut composer, mut overlay, tiles } = bench(1);
+        let scene = scene(&[tile(1, 0, 0, 128, 96)]);
+        let first = composer.compose(&scene, &[picture(&tiles, &scene.tiles[0], 50, 1)], &mut overlay);
+        let first = first.expect("one is free").canvas;
+        let next = [picture(&tiles, &scene.tiles[0], 60, 2)];
+        assert!(composer.compose(&scene, &next, &mut overlay).is_err());
+        assert!(composer.last_canvas().is_some_and(|last| last.is_same(&first)));
+        drop(first);
+        let next = composer.compose(&scene, &next, &mut overlay).expect("it came back");
+        assert_eq!(next.canvas.planes()[0].row(9)[9], 60);
+    }
+
+    #[test]
+    fn drawing_only_the_changes_gives_the_picture_that_drawing_everything_gives() {
+        let mut random = StdRng::seed_from_u64(0xc0_05e);
+        let Bench { mut composer, mut overlay, tiles: pool } = bench(4);
+        let mut held = std::collections::VecDeque::new();
+        let (mut tiles, mut pictures, mut version) = (Vec::new(), Vec::new(), 0_u64);
+        let mut partial = 0;
+        for step in 0..600 {
+            let kind = random.random_range(0..12);
+            if step == 0 || kind == 0 {
+                tiles = (0..random.random_range(1..7))
+                    .map(|person| {
+                        let mut even = |max: u16| random.random_range(0..max / 2) * 2;
+                        let (x, y) = (even(110), even(80));
+                        tile(person, x, y, even(60) + 16, even(50) + 16)
+                    })
+                    .collect::<Vec<_>>();
+                pictures = vec![None; tiles.len()];
+            }
+            let which = random.random_range(0..tiles.len());
+            match kind {
+                1 => tiles[which].speaking ^= true,
+                2 => tiles[which].muted ^= true,
+                3 => tiles[which].video ^= true,
+                _ => {
+                    version += 1;
+                    pictures[which] = picture(&pool, &tiles[which], random.random(), version);
+                }
+            }
+            let scene = scene(&tiles);
+            let composed = composer.compose(&scene, &pictures, &mut overlay).expect("room");
+            partial += usize::from(composed.changed && composed.damage != Damage::whole(CANVAS));
+            let mut fresh = Composer::new(FramePool::new("fresh", 1));
+            let expected = fresh.compose(&scene, &pictures, &mut overlay).expect("room");
+            assert!(bytes(&composed.canvas) == bytes(&expected.canvas), "step {step} differs");
+            held.push_back(composed.canvas);
+            held.truncate(random.random_range(0..3));
+        }
+        assert!(partial > 300, "the control: only {partial} steps were partial");
+    }
 }

@@ -93,3 +93,77 @@ pub(crate) fn blend_row(dst: &mut [u8], src: &[u8], alpha: &[u8]) {
         *under = ((mixed + (mixed >> 8)) >> 8) as u8;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcu_core::media::frame::FramePool;
+
+    fn canvas(size: Size) -> FrameMut {
+        let mut canvas = FramePool::new("test", 1).get(size).expect("the pool has room");
+        canvas.fill([0, 0, 0]);
+        canvas
+    }
+
+    /// The definition that [`blend_row`] must equal: the weighted mean, rounded to nearest.
+    fn blend_scalar(under: u8, over: u8, alpha: u8) -> u8 {
+        let (under, over, alpha) = (u32::from(under), u32::from(over), u32::from(alpha));
+        ((2 * (under * (255 - alpha) + over * alpha) + 255) / 510) as u8
+    }
+
+    #[test]
+    fn blending_equals_its_definition_for_every_opacity() {
+        let under: Vec<u8> = (0..=255).collect();
+        for alpha in 0..=255 {
+            for over in (0..=255).step_by(5) {
+                let mut row = under.clone();
+                blend_row(&mut row, &[over; 256], &[alpha; 256]);
+                let expected: Vec<u8> = under.iter().map(|u| blend_scalar(*u, over, alpha)).collect();
+                assert_eq!(row, expected, "{over} at {alpha}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_outline_is_inside_and_as_thick_as_told() {
+        let mut canvas = canvas(Size::new(32, 32));
+        outline(&mut canvas, Rect { x: 4, y: 4, width: 20, height: 16 }, 3, [200, 100, 50]);
+        let [luma, u, _] = canvas.planes();
+        for y in 0..32_usize {
+            for x in 0..32_usize {
+                let inside = (4..24).contains(&x) && (4..20).contains(&y);
+                let depth = (x.wrapping_sub(4))
+                    .min(23_usize.wrapping_sub(x))
+                    .min(y.wrapping_sub(4))
+                    .min(19_usize.wrapping_sub(y));
+                let expected = if inside && depth < 3 { 200 } else { 0 };
+                assert_eq!(luma.row(y)[x], expected, "{x},{y}");
+            }
+        }
+        assert_eq!(u.row(6)[..6], [0, 0, 100, 50, 0, 0], "one whole pixel of chroma and half of the next");
+        assert_eq!(u.row(2)[..14], [0, 0, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 0, 0]);
+    }
+
+    #[test]
+    fn what_stands_over_the_canvas_is_cut_off() {
+        let mut canvas = canvas(Size::new(16, 16));
+        let source = FramePool::new("test", 1).get(Size::new(64, 64)).map(|mut frame| {
+            frame.fill([9, 9, 9]);
+            frame.freeze()
+        });
+        let source = source.expect("the pool has room");
+        for (x, y, width, height) in [(8, 8, 64, 64), (16, 0, 4, 4), (0, 65_534, 2, 2), (4, 4, 0, 4)] {
+            let rect = Rect { x, y, width, height };
+            copy(&mut canvas, rect, &source);
+            outline(&mut canvas, rect, 3, [9, 9, 9]);
+            fill(&mut canvas, rect, [9, 9, 9]);
+        }
+        let [luma, u, _] = canvas.planes();
+        assert_eq!((luma.row(8)[7], luma.row(8)[8], luma.row(15)[15]), (0, 9, 9));
+        assert_eq!((u.row(4)[3], u.row(4)[4], u.row(7)[7]), (0, 9, 9));
+        // Outlines thinner than twice their border.
+        for side in 0..8 {
+            outline(&mut canvas, Rect { x: 2, y: 2, width: side, height: 8 - side }, 3, [1, 1, 1]);
+        }
+    }
+}

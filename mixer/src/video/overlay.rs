@@ -73,8 +73,8 @@ impl Overlay {
         let person = tile.source.participant;
         if let Some(sprite) = self.sprite(Motif::Avatar { person }, tile) {
             let size = sprite.size();
-            let x = tile.rect.x + tile.rect.width.saturating_sub(size.width) / 2;
-            let y = tile.rect.y + tile.rect.height.saturating_sub(size.height) / 2;
+            let x = tile.rect.x.saturating_add(tile.rect.width.saturating_sub(size.width) / 2);
+            let y = tile.rect.y.saturating_add(tile.rect.height.saturating_sub(size.height) / 2);
             sprite.draw(canvas, x, y);
         }
     }
@@ -84,8 +84,8 @@ impl Overlay {
         let rect = tile.rect;
         if let Some(sprite) = self.sprite(Motif::Plate { muted: tile.muted }, tile) {
             let inset = inset_px(rect);
-            let y = (rect.y + rect.height).saturating_sub(inset + sprite.size().height);
-            sprite.draw(canvas, rect.x + inset, y);
+            let y = rect.y.saturating_add(rect.height).saturating_sub(inset + sprite.size().height);
+            sprite.draw(canvas, rect.x.saturating_add(inset), y);
         }
         if tile.speaking {
             draw::outline(canvas, rect, BORDER_PX, colour::SPEAKING);
@@ -126,7 +126,7 @@ impl Overlay {
         self.painted += 1;
         match motif {
             Motif::Plate { muted } => paint_plate(&mut self.painter, &tile.name, size, *muted),
-            Motif::Avatar { person } => Some(avatar::paint(&mut self.painter, *person, &tile.name, size)),
+            Motif::Avatar { person } => avatar::paint(&mut self.painter, *person, &tile.name, size),
         }
     }
 }
@@ -153,6 +153,10 @@ fn paint_plate(painter: &mut TextPainter, name: &str, tile: Size, muted: bool) -
     }
     let text_width = line.as_ref().map_or(0, |line| line.width().clamp(0, i32::from(room)) as u16);
     let width = if line.is_some() { around + text_width } else { 2 * padding + mark_px };
+    // Nothing is ever drawn outside its own tile: others may not be drawn again after it.
+    if width.next_multiple_of(2) + 2 * inset > tile.width || height + 2 * inset > tile.height {
+        return None;
+    }
     let mut painting = Painting::new(width, height);
     painting.shape(
         PILL_RGB,

@@ -246,3 +246,92 @@ fn shape(
     }
     (line.ink[0] < line.ink[2]).then_some(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn a_name_keeps_its_letters_and_loses_its_tricks() {
+        let long = "ab ".repeat(100);
+        let tower = format!("e{}", "\u{301}".repeat(500));
+        let cases = [
+            ("Ayşe Yılmaz", "Ayşe Yılmaz"),
+            ("  two\t \n lines\r\n", "two lines"),
+            ("evil\u{202e}gpj.exe\u{2069}", "evilgpj.exe"),
+            ("a\u{0}b\u{7f}c\u{85}d", "a b c d"),
+            ("zero\u{200b}width\u{feff}", "zerowidth"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("👩\u{200d}👩\u{200d}👧\u{200d}👦", "👩\u{200d}👩\u{200d}👧\u{200d}👦"),
+            ("\u{3164}\u{2800}\u{115f}", ""),
+            ("\u{e000}", "\u{fffd}"),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(clean_name(raw), expected, "of {raw:?}");
+            assert_eq!(clean_name(expected), expected, "clean stays clean");
+        }
+        assert_eq!(clean_name(&long).chars().count(), 64);
+        assert_eq!(clean_name(&tower).chars().count(), GRAPHEME_CHARS_MAX);
+        assert_eq!(clean_name(&"x".repeat(10_000_000)).len(), DISPLAY_NAME_CHARS_MAX);
+    }
+
+    #[test]
+    fn any_name_at_all_is_cleaned_and_shaped_within_its_width() {
+        let mut random = StdRng::seed_from_u64(0x7e47);
+        let mut painter = TextPainter::new(&Typeface::system());
+        // Ranges that shapers find hard: marks, joiners, right-to-left, Indic, emoji, and everything.
+        let ranges = [
+            0x20..0x7f,
+            0x300..0x370,
+            0x590..0x700,
+            0x900..0xe00,
+            0x2000..0x2070,
+            0x1f300..0x1fa00,
+            0..0x11_0000,
+        ];
+        let mut shaped = 0;
+        for round in 0..400 {
+            let length = random.random_range(0..40);
+            let raw: String = (0..length)
+                .filter_map(|_| {
+                    let range = ranges[random.random_range(0..ranges.len())].clone();
+                    char::from_u32(random.random_range(range))
+                })
+                .collect();
+            let name = clean_name(&raw);
+            assert!(name.chars().count() <= DISPLAY_NAME_CHARS_MAX);
+            assert!(!name.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')));
+            let width_max = random.random_range(8.0..300.0_f32);
+            if let Some(line) = painter.line(&name, 14.0, width_max) {
+                shaped += 1;
+                let mut painting = Painting::new(64, 24);
+                painter.paint(&line, &mut painting, 4, 16, [255; 3]);
+                assert!(line.width() < 600, "round {round}: {} px of {width_max} for {name:?}", line.width());
+            }
+        }
+        assert!(shaped > 200, "the control: {shaped} were shaped");
+        assert_eq!(painter.panics(), 0);
+    }
+
+    #[test]
+    fn a_long_name_ends_within_its_width() {
+        let mut painter = TextPainter::new(&Typeface::system());
+        for name in [
+            "Wolfeschlegelsteinhausenbergerdorff",
+            "مستخدم باسم طويل جدا لا يتسع له المكان",
+            "寿限無寿限無五劫の擦り切れ海砂利水魚",
+        ] {
+            let whole = painter.line(name, 16.0, 10_000.0).expect("fonts are installed").width();
+            let cut = painter.line(name, 16.0, 100.0).expect("fonts are installed").width();
+            assert!(whole > 150 && (60..=102).contains(&cut), "{name}: {whole} px, cut to {cut}");
+        }
+    }
+
+    #[test]
+    fn without_fonts_there_is_no_text_and_no_panic() {
+        let mut painter = TextPainter::new(&Typeface::none());
+        assert!(painter.line("Ada", 16.0, 100.0).is_none());
+        assert_eq!(painter.panics(), 0);
+    }
+}
