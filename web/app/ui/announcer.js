@@ -8,7 +8,7 @@ export function Announcer() {
   const { id, text } = announcement.value;
   return html`
     <div class="visually-hidden" role="status" aria-live="polite"><span key=${id}>${text}</span></div>
-    <div class="toasts">
+    <section class="toasts" aria-label=${strings.call.notices}>
       ${toasts.value.map(
         (toast) => html`
           <div class=${`toast toast-${toast.tone}`} key=${toast.id}>
@@ -20,6 +20,6 @@ export function Announcer() {
           </div>
         `,
       )}
-    </div>
+    </section>
   `;
 }

@@ -5,6 +5,7 @@ import { camera, devices, microphone } from '../media/local.js';
 import { settings } from '../settings.js';
 import { strings } from '../strings.js';
 import { Icon } from './icon.js';
+import { LevelMeter } from './level_meter.js';
 
 /**
  * @param {object} props
@@ -20,18 +21,22 @@ function Picker({ icon, label, choices, chosen, onChoose }) {
   return html`
     <div class="picker">
       <label for=${id}><${Icon} name=${icon} />${label}</label>
-      <select id=${id} value=${known ? chosen : ''} onChange=${(event) => onChoose(event.currentTarget.value)}>
-        <option value="">${strings.devices.systemDefault}</option>
-        ${choices.map(
-          (device, index) =>
-            html`<option value=${device.id}>${device.label || strings.devices.unnamed(label, index + 1)}</option>`,
-        )}
-      </select>
+      <span class="select">
+        <select id=${id} value=${known ? chosen : ''} onChange=${(event) => onChoose(event.currentTarget.value)}>
+          <option value="">${strings.devices.systemDefault}</option>
+          ${choices.map(
+            (device, index) =>
+              html`<option value=${device.id}>${device.label || strings.devices.unnamed(label, index + 1)}</option>`,
+          )}
+        </select>
+        <${Icon} name="chevron" />
+      </span>
     </div>
   `;
 }
 
-export function DevicePickers() {
+/** @param {{meter?: boolean}} props With the microphone's level, where the screen does not show it already. */
+export function DevicePickers({ meter = false }) {
   const { camera: cameras, microphone: microphones, speaker: speakers } = devices.list.value;
   return html`
     <div class="pickers">
@@ -49,6 +54,7 @@ export function DevicePickers() {
         chosen=${settings.microphone.value}
         onChoose=${(id) => void microphone.choose(id)}
       />
+      ${meter && html`<${LevelMeter} />`}
       ${canChooseSpeaker()
         ? html`<${Picker}
             icon="speaker"

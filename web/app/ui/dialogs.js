@@ -4,7 +4,6 @@ import { settings } from '../settings.js';
 import { strings } from '../strings.js';
 import { DevicePickers } from './device_picker.js';
 import { Dialog } from './dialog.js';
-import { LevelMeter } from './level_meter.js';
 
 /** @param {{onClose: () => void}} props */
 export function SettingsDialog({ onClose }) {
@@ -13,8 +12,7 @@ export function SettingsDialog({ onClose }) {
   return html`
     <${Dialog} title=${text.title} onClose=${onClose}>
       <h3>${text.devices}</h3>
-      <${DevicePickers} />
-      <${LevelMeter} />
+      <${DevicePickers} meter />
       <h3>${text.appearance}</h3>
       <fieldset class="segments">
         <legend class="visually-hidden">${text.theme}</legend>

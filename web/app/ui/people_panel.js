@@ -50,6 +50,7 @@ export function PeoplePanel({ call, onClose }) {
 function Person({ person, call, onRemove }) {
   const text = strings.people;
   const me = person.id === call.me;
+  const hosting = call.role === 'host' && !me;
   return html`
     <li class=${person.speaking ? 'person person-speaking' : 'person'}>
       <span class="avatar" aria-hidden="true">${initials(person.name)}</span>
@@ -63,29 +64,30 @@ function Person({ person, call, onRemove }) {
       <span class="person-state">
         ${person.sharing && html`<${Mark} icon="share" label=${text.sharing} />`}
         ${!person.camera && person.via === 'browser' && html`<${Mark} icon="camera-off" label=${text.cameraOff} />`}
-        ${person.speaking
-          ? html`<${Mark} icon="wave" label=${text.speaking} />`
-          : html`<${Mark} icon=${person.muted ? 'mic-off' : 'mic'} label=${person.muted ? text.muted : text.unmuted} />`}
+        <${Voice} person=${person} onMute=${hosting ? () => void call.muteOther(person.id) : null} />
+        ${hosting &&
+        html`<button type="button" class="icon-button" aria-label=${text.removeOther(person.name)} onClick=${onRemove}>
+          <${Icon} name="remove" />
+        </button>`}
       </span>
-      ${call.role === 'host' &&
-      !me &&
-      html`
-        <span class="person-actions">
-          ${!person.muted &&
-          html`<button
-            type="button"
-            class="icon-button"
-            aria-label=${text.muteOther(person.name)}
-            onClick=${() => void call.muteOther(person.id)}
-          >
-            <${Icon} name="mic-off" />
-          </button>`}
-          <button type="button" class="icon-button" aria-label=${text.removeOther(person.name)} onClick=${onRemove}>
-            <${Icon} name="remove" />
-          </button>
-        </span>
-      `}
     </li>
+  `;
+}
+
+/**
+ * The state of somebody's sound; for a host, while it is on, the button that mutes it.
+ *
+ * @param {{person: import('../call/roster.js').Participant, onMute: (() => void) | null}} props
+ */
+function Voice({ person, onMute }) {
+  const text = strings.people;
+  const icon = person.speaking ? 'wave' : person.muted ? 'mic-off' : 'mic';
+  const label = person.speaking ? text.speaking : person.muted ? text.muted : text.unmuted;
+  if (onMute === null || person.muted) return html`<${Mark} icon=${icon} label=${label} />`;
+  return html`
+    <button type="button" class="icon-button" aria-label=${text.muteOther(person.name)} onClick=${onMute}>
+      <${Icon} name=${icon} />
+    </button>
   `;
 }
 

@@ -52,8 +52,10 @@ function Preview() {
         <${LevelMeter} />
         <span class="hint">${microphone.track.value === null ? text.micOff : text.micQuiet}</span>
       </div>
-      <${MediaTrouble} source=${camera} what="camera" />
-      <${MediaTrouble} source=${microphone} what="microphone" />
+      <div class="troubles">
+        <${MediaTrouble} source=${camera} what="camera" />
+        <${MediaTrouble} source=${microphone} what="microphone" />
+      </div>
       <details class="disclosure">
         <summary><${Icon} name="settings" />${text.devices}<${Icon} name="chevron" /></summary>
         <${DevicePickers} />
@@ -151,7 +153,7 @@ function JoinForm({ alias, echo, onJoined }) {
         </label>
         <p class="hint" id="pin-hint">${text.pinHint}</p>
       `}
-      <div id="join-error" role="alert">
+      <div id="join-error" class="troubles" role="alert">
         ${error !== null &&
         html`<p class="trouble"><${Icon} name="alert" />${error.waitS > 0 ? waitText(error.waitS) : error.text}</p>`}
       </div>
