@@ -165,6 +165,11 @@ impl FrameInterval {
         MediaTime(self.0 as i64)
     }
 
+    /// The interval of every `ticks`-th frame of this grid.
+    pub const fn times(self, ticks: u32) -> Self {
+        Self(self.0 * ticks)
+    }
+
     /// The moment of frame `index` of the grid that starts at zero.
     pub const fn at(self, index: u64) -> MediaTime {
         MediaTime(self.0 as i64 * index as i64)

@@ -39,7 +39,8 @@ pub enum Input {
         /// Whose.
         participant: ParticipantId,
     },
-    /// Packets of a source began to arrive, or have stopped. Says nothing about whether they decode.
+    /// Packets of a source began to arrive, or have stopped. Says nothing about whether they decode. Every
+    /// `Connected` starts with nothing flowing; what still comes of a path that was replaced is not reported.
     SourceLive {
         /// Which source.
         source: SourceId,
@@ -86,7 +87,7 @@ pub enum Input {
 /// Who joins, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joining {
-    /// A fresh id; larger than those of everybody who joined before.
+    /// A fresh id. The roster is in the order of ids.
     pub participant: ParticipantId,
     /// What others read.
     pub name: DisplayName,

@@ -13,33 +13,55 @@
 //! | `seats` | who has a place in the picture |
 //! | `layout` | where the places are |
 //! | `picture` | who sees which scene |
+//! | `planning` | when there is a new plan, and who is told |
 //! | `renditions` | which encodes there are, for whom, at which rate |
 //! | `requests` | what senders are asked to send |
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
 pub mod effect;
 pub mod event;
+pub mod floor;
 pub mod input;
+pub mod layout;
 pub mod mixing;
+mod picture;
 pub mod plan;
+mod planning;
+pub mod renditions;
+pub mod requests;
 pub mod roster;
+mod seats;
+#[cfg(test)]
+mod tests;
 
 pub use effect::{Effect, To};
 pub use event::Event;
 pub use input::Input;
+pub use planning::{GATHERED_FOR, PLAN_AHEAD, PLAN_INTERVAL_MIN};
 
-use crate::id::{ConferenceId, ParticipantId};
-use crate::limits::PARTICIPANTS_MAX;
+use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
+use crate::limits::{CANVAS_MAX, PARTICIPANTS_MAX};
 use crate::media::codec::VideoCodec;
 use crate::media::frame::Size;
 use crate::privacy::ContentAccess;
 use crate::time::{FrameInterval, Mono};
+use event::{ClosingReason, MutedBy, RoomName, RosterEntry};
+use floor::{Floor, FloorChange};
+use input::{Joining, Loudness, Medium, Receives, StateChange};
 use plan::RateClass;
-use roster::{Participant, Roster};
+use planning::Planner;
+use renditions::Ladder;
+use requests::Requests;
+use roster::{Connection, Live, Participant, Roster};
+use seats::Stage;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long a place is kept for somebody whose media path is not up.
 pub const RECONNECT_WINDOW: Duration = Duration::from_secs(60);
+
+/// The least time between two `roster` events.
+pub const ROSTER_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// What a conference is given when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +100,7 @@ impl Settings {
 /// Why an input changed nothing (or, of a `State`, not all it asked for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Everybody had left; a new conference has to be made.
+    /// Everybody has left; a new conference has to be made.
     #[error("the conference has ended")]
     Ended,
     /// No place is left.
@@ -87,7 +109,7 @@ pub enum Refusal {
         /// How many may be in.
         participants_max: usize,
     },
-    /// The id is in the roster already, or has been.
+    /// The id is in the roster already.
     #[error("participant {0} has joined before")]
     JoinedBefore(ParticipantId),
     /// Nobody of that id is in the roster.
@@ -112,35 +134,114 @@ pub enum Refusal {
 pub struct Conference {
     id: ConferenceId,
     settings: Settings,
+    now: Mono,
     roster: Roster,
+    floor: Floor,
+    stage: Stage,
+    ladder: Ladder,
+    requests: Requests,
+    planner: Planner,
+    /// Who shares.
+    holder: Option<ParticipantId>,
+    /// When the roster is to be told, and when it was.
+    roster_due: Option<Mono>,
+    roster_told: Option<Mono>,
+    effects: VecDeque<Effect>,
+    ended: bool,
 }
 
 impl Conference {
-    /// An empty conference. `settings` beyond a limit are brought down to it.
-    pub fn new(id: ConferenceId, settings: Settings, _now: Mono) -> Self {
-        Self { id, settings, roster: Roster::default() }
+    /// An empty conference. What in `settings` is beyond a limit is brought down to it.
+    pub fn new(id: ConferenceId, settings: Settings, now: Mono) -> Self {
+        let canvas = Size::new(
+            settings.canvas.width.min(CANVAS_MAX.width) & !1,
+            settings.canvas.height.min(CANVAS_MAX.height) & !1,
+        );
+        let participants_max = settings.participants_max.min(PARTICIPANTS_MAX);
+        let settings = Settings { canvas, participants_max, ..settings };
+        Self {
+            id,
+            planner: Planner::new(id, &settings),
+            settings,
+            now,
+            roster: Roster::default(),
+            floor: Floor::new(),
+            stage: Stage::new(),
+            ladder: Ladder::default(),
+            requests: Requests::default(),
+            holder: None,
+            roster_due: None,
+            roster_told: None,
+            effects: VecDeque::new(),
+            ended: false,
+        }
     }
 
-    /// Takes in what happened at `now`, which never runs backwards.
+    /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
     ///
     /// # Errors
-    /// [`Refusal`] when the input cannot be; effects may have to be polled all the same.
-    pub fn handle(&mut self, _now: Mono, input: Input) -> Result<(), Refusal> {
+    /// [`Refusal`] when the input cannot be; there may be effects to poll all the same.
+    pub fn handle(&mut self, now: Mono, input: Input) -> Result<(), Refusal> {
+        self.now = self.now.max(now);
+        let after_end = if input == Input::Tick { Ok(()) } else { Err(Refusal::Ended) };
+        if self.ended {
+            return after_end;
+        }
+        self.let_time_pass();
+        let result = if self.ended { after_end } else { self.take_in(input) };
+        self.settle();
+        result
+    }
+
+    fn take_in(&mut self, input: Input) -> Result<(), Refusal> {
         match input {
-            Input::Join(joining) => self.roster.insert(Participant::new(joining, Mono::ZERO)),
-            other => drop(other),
+            Input::Join(joining) => self.join(joining)?,
+            Input::Leave { participant, reason } => {
+                self.known(participant)?;
+                self.remove(participant, reason);
+            }
+            Input::Listening { participant } => self.welcome(participant)?,
+            Input::Connected { participant, receives } => self.connect(participant, receives)?,
+            Input::Disconnected { participant } => self.disconnect(participant)?,
+            Input::SourceLive { source, medium, live } => self.live(source, medium, live)?,
+            Input::State { participant, change } => self.change(participant, change)?,
+            Input::Mute { participant, by } => self.mute(participant, by)?,
+            Input::SwapSeats { one, other } => {
+                self.known(one)?;
+                self.known(other)?;
+                self.stage.swap(one, other);
+                self.planner.replan(self.now);
+            }
+            Input::Loudness(report) => self.hear(&report),
+            Input::Estimate { participant, kbps } => {
+                self.known(participant)?;
+                self.ladder.estimate(participant, kbps, self.now);
+                self.planner.replan_rates(self.now);
+            }
+            Input::Tick => {}
         }
         Ok(())
     }
 
-    /// The next thing to do.
+    /// The next thing to do. Drained after every [`Self::handle`], which is what bounds the effects waiting.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        None
+        self.effects.pop_front()
     }
 
     /// When to give [`Input::Tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
-        None
+        if self.ended {
+            return None;
+        }
+        let parts = [
+            self.roster.deadline(),
+            self.floor.deadline(),
+            self.ladder.deadline(),
+            self.requests.deadline(),
+            self.planner.deadline(),
+            self.roster_due,
+        ];
+        parts.into_iter().flatten().min()
     }
 
     /// Which conference.
@@ -164,22 +265,279 @@ impl Conference {
     }
 
     /// Everybody as the API lists them.
-    pub fn entries(&self) -> Vec<event::RosterEntry> {
-        self.roster.iter().map(|p| p.entry(false, false)).collect()
+    pub fn entries(&self) -> Vec<RosterEntry> {
+        let entry = |p: &Participant| p.entry(self.holder == Some(p.id), self.floor.is_speaking(p.id));
+        self.roster.iter().map(entry).collect()
     }
 
-    /// Which rung of the ladder a receiver is on.
-    pub fn class(&self, _id: ParticipantId) -> Option<RateClass> {
-        None
+    /// Which rung of the ladder a receiver is on, once it has connected.
+    pub fn class(&self, id: ParticipantId) -> Option<RateClass> {
+        self.ladder.class(id)
     }
 
     /// Who shares content.
     pub fn holder(&self) -> Option<ParticipantId> {
-        None
+        self.holder
+    }
+
+    /// Who has the word.
+    pub fn active_speaker(&self) -> Option<ParticipantId> {
+        self.floor.active()
     }
 
     /// Whether nobody is in.
     pub fn is_empty(&self) -> bool {
         self.roster.is_empty()
     }
+
+    // What inputs do.
+
+    fn join(&mut self, joining: Joining) -> Result<(), Refusal> {
+        if self.roster.get(joining.participant).is_some() {
+            return Err(Refusal::JoinedBefore(joining.participant));
+        }
+        let participants_max = self.settings.participants_max;
+        if self.roster.len() >= participants_max {
+            return Err(Refusal::RoomFull { participants_max });
+        }
+        self.roster.insert(Participant::new(joining, self.now + RECONNECT_WINDOW));
+        self.tell_roster();
+        Ok(())
+    }
+
+    fn remove(&mut self, id: ParticipantId, reason: ClosingReason) {
+        if self.roster.remove(id).is_none() {
+            return;
+        }
+        self.tell(To::One(id), Event::Closing { reason, retry_after_s: None });
+        self.effects.push_back(Effect::Disconnect { participant: id, reason });
+        self.release_floor(id);
+        let changes = self.floor.silence(id);
+        self.tell_floor(changes);
+        self.stage.leave(id);
+        self.ladder.leave(id);
+        self.requests.forget(id);
+        self.planner.forget(id);
+        self.tell_roster();
+        self.planner.replan(self.now);
+        self.ended = self.roster.is_empty();
+    }
+
+    fn connect(&mut self, id: ParticipantId, receives: Receives) -> Result<(), Refusal> {
+        let lines = [receives.main, receives.content];
+        if let Some(line) = lines.into_iter().flatten().find(|line| !line.codec.encodes()) {
+            return Err(Refusal::NotEncoded(line.codec));
+        }
+        let participant = self.known(id)?;
+        participant.connection = Connection::Up(receives);
+        participant.viewing = false;
+        participant.main = Live::default();
+        participant.content = Live::default();
+        if participant.via.sends() {
+            self.stage.come(id);
+        }
+        self.ladder.connect(id);
+        self.requests.forget(id);
+        self.planner.forget(id);
+        self.planner.gather(self.now);
+        self.planner.replan(self.now);
+        Ok(())
+    }
+
+    fn disconnect(&mut self, id: ParticipantId) -> Result<(), Refusal> {
+        let until = self.now + RECONNECT_WINDOW;
+        let participant = self.known(id)?;
+        if !participant.is_connected() {
+            return Ok(());
+        }
+        participant.connection = Connection::Lost(until);
+        participant.viewing = false;
+        participant.main = Live::default();
+        participant.content = Live::default();
+        self.release_floor(id);
+        let changes = self.floor.silence(id);
+        self.tell_floor(changes);
+        self.stage.fall_silent(id);
+        self.planner.forget(id);
+        self.planner.replan(self.now);
+        Ok(())
+    }
+
+    fn live(&mut self, source: SourceId, medium: Medium, live: bool) -> Result<(), Refusal> {
+        let participant = self.known(source.participant)?;
+        let flows = participant.live_mut(source.kind);
+        match medium {
+            Medium::Video => flows.video = live,
+            Medium::Sound => flows.sound = live,
+        }
+        if source.kind == SourceKind::Main && flows.video && !participant.camera_seen {
+            participant.camera_seen = true;
+            self.tell_roster();
+        }
+        self.planner.replan(self.now);
+        Ok(())
+    }
+
+    fn change(&mut self, id: ParticipantId, change: StateChange) -> Result<(), Refusal> {
+        let participant = self.known(id)?;
+        let before = participant.clone();
+        participant.muted = change.muted.unwrap_or(participant.muted);
+        participant.camera = change.camera.unwrap_or(participant.camera);
+        participant.layout = change.layout.unwrap_or(participant.layout);
+        participant.overlay = change.overlay.unwrap_or(participant.overlay);
+        if *participant != before {
+            if participant.muted {
+                let changes = self.floor.silence(id);
+                self.tell_floor(changes);
+            }
+            self.tell_roster();
+            self.planner.replan(self.now);
+        }
+        match change.sharing {
+            Some(true) => self.take_floor(id),
+            Some(false) => {
+                self.release_floor(id);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn mute(&mut self, id: ParticipantId, by: MutedBy) -> Result<(), Refusal> {
+        if self.known(id)?.muted {
+            return Ok(());
+        }
+        self.change(id, StateChange { muted: Some(true), ..StateChange::default() })?;
+        self.tell(To::One(id), Event::Muted { by });
+        Ok(())
+    }
+
+    fn hear(&mut self, report: &Loudness) {
+        // A report may be older than a mute or a leave.
+        let heard = |source: SourceId| {
+            self.roster.get(source.participant).is_some_and(|p| p.is_connected() && p.via.sends() && !p.muted)
+        };
+        let levels: Vec<_> = report.levels().iter().copied().filter(|level| heard(level.source)).collect();
+        let changes = self.floor.update(self.now, &levels);
+        self.tell_floor(changes);
+    }
+
+    fn take_floor(&mut self, id: ParticipantId) -> Result<(), Refusal> {
+        if self.known(id)?.via != roster::Via::Browser {
+            return Err(Refusal::CannotShare(id));
+        }
+        match self.holder {
+            Some(holder) if holder != id => {
+                self.tell(To::One(id), Event::Floor { holder: Some(holder) });
+                Err(Refusal::AlreadySharing { holder })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.hand_floor(Some(id));
+                Ok(())
+            }
+        }
+    }
+
+    fn release_floor(&mut self, id: ParticipantId) {
+        if self.holder == Some(id) {
+            self.hand_floor(None);
+        }
+    }
+
+    fn hand_floor(&mut self, holder: Option<ParticipantId>) {
+        self.holder = holder;
+        self.tell(To::All, Event::Floor { holder });
+        self.tell_roster();
+        self.planner.replan(self.now);
+    }
+
+    // What time does.
+
+    fn let_time_pass(&mut self) {
+        while let Some(id) = self.roster.overdue(self.now) {
+            self.remove(id, ClosingReason::Disconnected);
+        }
+        let changes = self.floor.tick(self.now);
+        self.tell_floor(changes);
+        if self.ladder.tick(self.now) {
+            self.planner.gather(self.now);
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.ended {
+            self.planner.plan_now(self.now);
+        }
+        self.plan_if_due();
+        for (id, request) in self.requests.tick(self.now) {
+            self.tell(To::One(id), Event::VideoRequest(request));
+        }
+        if self.roster_due.is_some_and(|due| due <= self.now) {
+            self.roster_due = None;
+            self.roster_told = Some(self.now);
+            let participants = self.entries();
+            self.tell(To::All, Event::Roster { participants });
+        }
+        if self.ended {
+            self.effects.push_back(Effect::Ended);
+        }
+    }
+
+    // What is told.
+
+    /// Tells a fresh socket what holds now.
+    fn welcome(&mut self, id: ParticipantId) -> Result<(), Refusal> {
+        let role = self.known(id)?.role;
+        let room = RoomName { name: self.settings.name.clone(), alias: self.settings.alias.clone() };
+        let to = To::One(id);
+        self.tell(to, Event::Welcome { participant_id: id, role, room, access: self.settings.access });
+        let participants = self.entries();
+        self.tell(to, Event::Roster { participants });
+        self.tell(to, Event::Floor { holder: self.holder });
+        self.tell(to, Event::ActiveSpeaker { participant_id: self.floor.active() });
+        for layout in self.planner.layouts_of(id, self.now, &self.roster) {
+            self.tell(to, Event::Layout(layout));
+        }
+        let requests: Vec<_> = self.requests.of(id).collect();
+        requests.into_iter().for_each(|request| self.tell(to, Event::VideoRequest(request)));
+        Ok(())
+    }
+
+    fn tell(&mut self, to: To, event: Event) {
+        self.effects.push_back(Effect::Event { to, event });
+    }
+
+    /// The roster has changed; everybody is told, but not too often.
+    fn tell_roster(&mut self) {
+        let earliest = self.roster_told.map_or(self.now, |told| (told + ROSTER_INTERVAL_MIN).max(self.now));
+        self.roster_due.get_or_insert(earliest);
+    }
+
+    fn tell_floor(&mut self, changes: Vec<FloorChange>) {
+        for change in changes {
+            let event = match change {
+                FloorChange::Speaking(participant_id, speaking) => {
+                    Event::Speaking { participant_id, speaking }
+                }
+                FloorChange::Active(participant_id) => {
+                    if let Some(id) = participant_id {
+                        self.stage.speak(id);
+                    }
+                    Event::ActiveSpeaker { participant_id }
+                }
+            };
+            self.tell(To::All, event);
+            self.planner.replan(self.now);
+        }
+    }
+
+    fn known(&mut self, id: ParticipantId) -> Result<&mut Participant, Refusal> {
+        self.roster.get_mut(id).ok_or(Refusal::NoSuchParticipant(id))
+    }
+}
+
+/// An id that no other conference of this node gives out: the conference's own number in front.
+const fn id_in(conference: ConferenceId, number: u64) -> u64 {
+    conference.0 << 24 | number
 }
