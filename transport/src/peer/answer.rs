@@ -10,7 +10,12 @@ use super::offer::Offer;
 use mcu_core::id::SourceKind;
 
 /// Puts the answer together. `None` when the library did not answer exactly the lines it was given.
-pub(crate) fn assemble(answered: &str, offer: &Offer<'_>, plan: &Plan, config: &PeerConfig) -> Option<String> {
+pub(crate) fn assemble(
+    answered: &str,
+    offer: &Offer<'_>,
+    plan: &Plan,
+    config: &PeerConfig,
+) -> Option<String> {
     let mut sections = answered.split_inclusive('\n').fold(vec![String::new()], |mut parts, line| {
         if line.starts_with("m=") {
             parts.push(String::new());
@@ -28,10 +33,21 @@ pub(crate) fn assemble(answered: &str, offer: &Offer<'_>, plan: &Plan, config: &
     write_session(&mut sdp, &session, offer, plan);
     for (place, refused) in offer.sections.iter().enumerate() {
         match plan.taken.iter().zip(&sections).find(|(taken, _)| taken.place == place) {
-            Some((taken, section)) => write_section(&mut sdp, section, &taken.mid, receive_kbps(config, taken.line)),
+            Some((taken, section)) => {
+                write_section(&mut sdp, section, &taken.mid, receive_kbps(config, taken.line))
+            }
             None => {
                 let [media, proto, formats] = refused.head;
-                sdp.extend(["m=", media, " 0 ", proto, " ", formats, "\r\nc=IN IP4 0.0.0.0\r\na=mid:", refused.mid]);
+                sdp.extend([
+                    "m=",
+                    media,
+                    " 0 ",
+                    proto,
+                    " ",
+                    formats,
+                    "\r\nc=IN IP4 0.0.0.0\r\na=mid:",
+                    refused.mid,
+                ]);
                 sdp.push_str("\r\na=inactive\r\n");
             }
         }

@@ -69,9 +69,9 @@ impl Translator {
             Event::KeyframeRequest(request) => {
                 Some(PeerEvent::KeyframeRequested { line: self.line(request.mid)? })
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                Some(PeerEvent::Estimate { kbps: u32::try_from(estimate.as_u64() / 1_000).unwrap_or(u32::MAX) })
-            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => Some(PeerEvent::Estimate {
+                kbps: u32::try_from(estimate.as_u64() / 1_000).unwrap_or(u32::MAX),
+            }),
             Event::PeerStats(stats) => Some(PeerEvent::Stats(self.stats(&stats, clock))),
             _ => None,
         }
@@ -119,7 +119,8 @@ impl Translator {
     fn stats(&mut self, stats: &LibraryStats, clock: &ClockBase) -> PeerStats {
         let at = clock.mono(stats.timestamp);
         let (received, sent) = (stats.peer_bytes_rx, stats.peer_bytes_tx);
-        let (since, received_before, sent_before) = self.last_stats.replace((at, received, sent)).unwrap_or((at, received, sent));
+        let (since, received_before, sent_before) =
+            self.last_stats.replace((at, received, sent)).unwrap_or((at, received, sent));
         let kbps = |bytes: u64| {
             let micros = at.since(since).as_micros().max(1);
             u32::try_from(u128::from(bytes) * 8_000 / micros).unwrap_or(u32::MAX)
@@ -161,7 +162,10 @@ mod tests {
     #[test]
     fn ntp_of_known_moments() {
         assert_eq!(ntp_of(SystemTime::UNIX_EPOCH), 0);
-        assert_eq!(ntp_of(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)), ((NTP_TO_UNIX_SECONDS + 1) << 32) | 1 << 31);
+        assert_eq!(
+            ntp_of(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
+            ((NTP_TO_UNIX_SECONDS + 1) << 32) | 1 << 31
+        );
     }
 
     #[test]

@@ -168,7 +168,13 @@ mod tests {
 
     #[test]
     fn roles_by_order_and_no_third() {
-        let roles = LineRoles::in_order().assign(&[(Audio, "0"), (Video, "1"), (Video, "2"), (Audio, "3"), (Video, "4")]);
+        let roles = LineRoles::in_order().assign(&[
+            (Audio, "0"),
+            (Video, "1"),
+            (Video, "2"),
+            (Audio, "3"),
+            (Video, "4"),
+        ]);
         let expected = [
             Some(Line::MAIN_AUDIO),
             Some(Line::MAIN_VIDEO),

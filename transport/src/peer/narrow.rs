@@ -63,7 +63,11 @@ impl Plan {
     ///
     /// # Errors
     /// `NoMedia`, `NoCommonCodec` (of a main line), or `Invalid` when ICE or DTLS attributes are missing.
-    pub(crate) fn make(offer: &Offer<'_>, config: &PeerConfig, roles: &LineRoles) -> Result<Self, NegotiateError> {
+    pub(crate) fn make(
+        offer: &Offer<'_>,
+        config: &PeerConfig,
+        roles: &LineRoles,
+    ) -> Result<Self, NegotiateError> {
         let candidates: Vec<(usize, &Section<'_>, Medium)> = offer
             .sections
             .iter()
@@ -74,8 +78,15 @@ impl Plan {
         if candidates.is_empty() {
             return Err(NegotiateError::NoMedia);
         }
-        let named: Vec<(Medium, &str)> = candidates.iter().map(|&(_, section, medium)| (medium, section.mid)).collect();
-        let mut plan = Self { taken: Vec::with_capacity(LINES_MAX), payloads: Vec::new(), extensions: Vec::new(), announced: None, sdp: String::new() };
+        let named: Vec<(Medium, &str)> =
+            candidates.iter().map(|&(_, section, medium)| (medium, section.mid)).collect();
+        let mut plan = Self {
+            taken: Vec::with_capacity(LINES_MAX),
+            payloads: Vec::new(),
+            extensions: Vec::new(),
+            announced: None,
+            sdp: String::new(),
+        };
         for ((place, section, medium), role) in candidates.into_iter().zip(roles.assign(&named)) {
             let Some(line) = role else { continue };
             // One transport for all: a line outside the group would need its own.
@@ -90,7 +101,10 @@ impl Plan {
                 continue;
             }
             let allowed = allowed(config.kind, line);
-            let flow = Flow { sends: allowed.sends && section.flow.receives, receives: allowed.receives && section.flow.sends };
+            let flow = Flow {
+                sends: allowed.sends && section.flow.receives,
+                receives: allowed.receives && section.flow.sends,
+            };
             plan.taken.push(Taken { line, mid: section.mid.into(), place, flow, payloads });
             for &(id, extension) in &section.extensions {
                 let taken = |&(other, known): &(u8, HeaderExtension)| other == id || known == extension;
@@ -139,9 +153,8 @@ impl Plan {
     }
 
     fn write(&self, offer: &Offer<'_>) -> Result<String, NegotiateError> {
-        let association = association(offer, &self.taken).ok_or(NegotiateError::Invalid {
-            reason: "ice-ufrag, ice-pwd or fingerprint is missing",
-        })?;
+        let association = association(offer, &self.taken)
+            .ok_or(NegotiateError::Invalid { reason: "ice-ufrag, ice-pwd or fingerprint is missing" })?;
         let mut sdp = String::with_capacity(4_096);
         sdp.push_str("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE");
         for taken in &self.taken {
@@ -177,19 +190,28 @@ impl Plan {
         let Whole { ufrag, password, fingerprint, setup } = association;
         write!(sdp, "\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n")?;
         write!(sdp, "a=fingerprint:{fingerprint}\r\na=setup:{setup}\r\na=mid:{}\r\n", taken.mid)?;
-        for (id, extension) in section.extensions.iter().filter(|extension| self.extensions.contains(extension)) {
+        for (id, extension) in
+            section.extensions.iter().filter(|extension| self.extensions.contains(extension))
+        {
             write!(sdp, "a=extmap:{id} {}\r\n", extension.uri())?;
         }
         // The offerer's direction that leaves us exactly ours.
         let offered = Flow { sends: taken.flow.receives, receives: taken.flow.sends };
         let (stream, track) = msid(taken.line);
-        write!(sdp, "a={}\r\na=msid:{stream} {track}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n", offered.attribute())?;
+        write!(
+            sdp,
+            "a={}\r\na=msid:{stream} {track}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
+            offered.attribute()
+        )?;
         for payload in &taken.payloads {
             write_payload(sdp, payload)?;
         }
         if let Some((main, rtx)) = section.ssrcs.filter(|_| taken.flow.receives) {
             if let Some(rtx) = rtx {
-                write!(sdp, "a=ssrc-group:FID {main} {rtx}\r\na=ssrc:{main} cname:c\r\na=ssrc:{rtx} cname:c\r\n")?;
+                write!(
+                    sdp,
+                    "a=ssrc-group:FID {main} {rtx}\r\na=ssrc:{main} cname:c\r\na=ssrc:{rtx} cname:c\r\n"
+                )?;
             } else {
                 write!(sdp, "a=ssrc:{main} cname:c\r\n")?;
             }
@@ -243,8 +265,12 @@ pub(crate) const fn h264_answered(offered: H264Format) -> H264Format {
 fn write_payload(sdp: &mut String, payload: &Payload) -> std::fmt::Result {
     let pt = payload.payload_type;
     match payload.format {
-        Format::Opus => write!(sdp, "a=rtpmap:{pt} opus/48000/2\r\na=fmtp:{pt} minptime=10;useinbandfec=1\r\n")?,
-        Format::Video(VideoCodec::Vp9) => write!(sdp, "a=rtpmap:{pt} VP9/90000\r\na=fmtp:{pt} profile-id=0\r\n")?,
+        Format::Opus => {
+            write!(sdp, "a=rtpmap:{pt} opus/48000/2\r\na=fmtp:{pt} minptime=10;useinbandfec=1\r\n")?
+        }
+        Format::Video(VideoCodec::Vp9) => {
+            write!(sdp, "a=rtpmap:{pt} VP9/90000\r\na=fmtp:{pt} profile-id=0\r\n")?
+        }
         Format::Video(codec) => write!(sdp, "a=rtpmap:{pt} {}/90000\r\n", codec.name())?,
         Format::H264(h264) => write!(
             sdp,
@@ -281,7 +307,9 @@ struct Whole<'a> {
 /// The association of the bundle: the session's, or that of the first taken line that says it.
 fn association<'a>(offer: &Offer<'a>, taken: &[Taken]) -> Option<Whole<'a>> {
     let sections = || taken.iter().map(|taken| &offer.sections[taken.place].association);
-    let first = |of: fn(&Association<'a>) -> Option<&'a str>| of(&offer.association).or_else(|| sections().find_map(of));
+    let first = |of: fn(&Association<'a>) -> Option<&'a str>| {
+        of(&offer.association).or_else(|| sections().find_map(of))
+    };
     Some(Whole {
         ufrag: first(|a| a.ufrag)?,
         password: first(|a| a.password)?,

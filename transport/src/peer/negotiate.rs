@@ -184,7 +184,10 @@ pub(crate) fn accept(
     let sdp = answer::assemble(&answered, &offer, &plan, config)
         .ok_or_else(|| refused("the library answered other lines than it was given".into()))?;
     let lines = plan.taken.iter().map(|taken| line_state(taken, config)).collect();
-    Ok((WebRtcPeer::new(rtc, clock, lines, &config.addresses, plan.announced.as_deref(), now), Answer { sdp }))
+    Ok((
+        WebRtcPeer::new(rtc, clock, lines, &config.addresses, plan.announced.as_deref(), now),
+        Answer { sdp },
+    ))
 }
 
 /// The library set up to speak what the plan says and nothing else, with the offerer's numbers.
@@ -209,7 +212,14 @@ fn library_config(config: &PeerConfig, plan: &Plan) -> RtcConfig {
     let codecs = library.codec_config();
     for payload in &plan.payloads {
         let (codec, rate, channels, format) = library_format(payload.format, config.opus_dtx);
-        codecs.add_config(payload.payload_type.into(), payload.rtx.map(Into::into), codec, rate, channels, format);
+        codecs.add_config(
+            payload.payload_type.into(),
+            payload.rtx.map(Into::into),
+            codec,
+            rate,
+            channels,
+            format,
+        );
         if let Some(added) = codecs.last_mut() {
             added.set_fb_transport_cc(payload.feedback.transport_cc);
             added.set_fb_nack(payload.feedback.nack);
@@ -275,14 +285,19 @@ fn line_state(taken: &Taken, config: &PeerConfig) -> LineState {
         mid: taken.mid.clone(),
         receives: taken.flow.receives,
         send_video: taken.flow.sends.then(|| send_format(&taken.payloads, &config.send_preference)).flatten(),
-        send_audio: taken.payloads.first().filter(|_| audio && taken.flow.sends).map(|payload| payload.payload_type),
+        send_audio: taken
+            .payloads
+            .first()
+            .filter(|_| audio && taken.flow.sends)
+            .map(|payload| payload.payload_type),
         receivable: taken.payloads.iter().map(receivable).collect(),
     }
 }
 
 /// The first format that we encode, by our preference, then by the offer's order.
 fn send_format(payloads: &[Payload], preference: &[VideoCodec]) -> Option<SendCodec> {
-    let rank = |codec: VideoCodec| preference.iter().position(|&liked| liked == codec).unwrap_or(preference.len());
+    let rank =
+        |codec: VideoCodec| preference.iter().position(|&liked| liked == codec).unwrap_or(preference.len());
     let encodable = payloads.iter().filter_map(|payload| {
         let codec = narrow::codec(payload.format).filter(|codec| codec.encodes())?;
         let h264 = match payload.format {

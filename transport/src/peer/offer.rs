@@ -105,7 +105,9 @@ impl HeaderExtension {
         match self {
             Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
             Self::AbsSendTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-            Self::TransportSequence => "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+            Self::TransportSequence => {
+                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+            }
             Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
         }
     }
@@ -166,15 +168,20 @@ impl<'a> Offer<'a> {
         if text.len() > SDP_BYTES_MAX {
             return Err(NegotiateError::TooLarge { bytes: text.len(), max: SDP_BYTES_MAX });
         }
-        let media_lines = text.lines().filter(|line| line.starts_with("m=")).take(SDP_MEDIA_LINES_MAX + 1).count();
+        let media_lines =
+            text.lines().filter(|line| line.starts_with("m=")).take(SDP_MEDIA_LINES_MAX + 1).count();
         if media_lines > SDP_MEDIA_LINES_ANSWERED_MAX {
-            return Err(NegotiateError::TooManyLines { lines: media_lines, max: SDP_MEDIA_LINES_ANSWERED_MAX });
+            return Err(NegotiateError::TooManyLines {
+                lines: media_lines,
+                max: SDP_MEDIA_LINES_ANSWERED_MAX,
+            });
         }
         let mut lines = text.lines().filter(|line| !line.is_empty()).map(split_line);
         if lines.next().ok_or(invalid("it is empty"))?? != ('v', "0") {
             return Err(invalid("it does not begin with v=0"));
         }
-        let mut offer = Self { sections: Vec::new(), bundle: Vec::new(), association: Association::default() };
+        let mut offer =
+            Self { sections: Vec::new(), bundle: Vec::new(), association: Association::default() };
         let mut session_flow = Flow { sends: true, receives: true };
         let mut open: Option<Draft<'a>> = None;
         for line in lines {
@@ -187,7 +194,8 @@ impl<'a> Offer<'a> {
                 }
                 (('a', value), Some(draft)) => draft.attribute(value)?,
                 (('a', value), None) => {
-                    if let Some(mids) = value.strip_prefix("group:BUNDLE").filter(|_| offer.bundle.is_empty()) {
+                    if let Some(mids) = value.strip_prefix("group:BUNDLE").filter(|_| offer.bundle.is_empty())
+                    {
                         offer.bundle = mids.split_ascii_whitespace().take(SDP_MEDIA_LINES_MAX).collect();
                     } else if let Some(flow) = Flow::parse(value) {
                         session_flow = flow;
@@ -284,12 +292,14 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn begin(value: &'a str, flow: Flow) -> Result<Self, NegotiateError> {
         let mut parts = value.splitn(4, ' ');
-        let mut part = || parts.next().filter(|part| !part.is_empty()).ok_or(invalid("a media line is not whole"));
+        let mut part =
+            || parts.next().filter(|part| !part.is_empty()).ok_or(invalid("a media line is not whole"));
         let (media, port, proto, formats) = (part()?, part()?, part()?, part()?);
         if !is_token(media) || !proto.split('/').all(is_token) {
             return Err(invalid("a media line has a malformed word"));
         }
-        let port: u32 = port.split('/').next().and_then(|p| p.parse().ok()).ok_or(invalid("a port is no number"))?;
+        let port: u32 =
+            port.split('/').next().and_then(|p| p.parse().ok()).ok_or(invalid("a port is no number"))?;
         let medium = match media {
             "audio" => Some(Medium::Audio),
             "video" => Some(Medium::Video),
@@ -354,7 +364,9 @@ impl<'a> Draft<'a> {
 
     fn of_payload(&mut self, name: &str, value: &'a str) {
         let Some((number, rest)) = value.split_once(' ') else { return };
-        let Some(said) = payload_type(number).and_then(|pt| self.said.get_mut(usize::from(pt))) else { return };
+        let Some(said) = payload_type(number).and_then(|pt| self.said.get_mut(usize::from(pt))) else {
+            return;
+        };
         match name {
             "rtpmap" => said.map = said.map.or(Some(rest)),
             "fmtp" => said.parameters = said.parameters.or(Some(rest)),
@@ -373,7 +385,8 @@ impl<'a> Draft<'a> {
         let mut parts = value.split_ascii_whitespace();
         // `extmap:<id>[/<direction>] <uri>` (RFC 8285 §8); ids over 14 need the two-byte form, which nobody needs for four.
         let id = parts.next().and_then(|id| id.split('/').next()).and_then(|id| id.parse::<u8>().ok());
-        let known = parts.next().and_then(|uri| HeaderExtension::ALL.into_iter().find(|known| known.uri() == uri));
+        let known =
+            parts.next().and_then(|uri| HeaderExtension::ALL.into_iter().find(|known| known.uri() == uri));
         let (Some(id @ 1..=14), Some(known)) = (id, known) else { return };
         let taken = |&(other, extension): &(u8, HeaderExtension)| other == id || extension == known;
         if !self.section.extensions.iter().any(taken) {
@@ -447,5 +460,6 @@ fn h264_of(parameters: &str) -> Option<H264Format> {
     };
     let packetization_mode = parameter(parameters, "packetization-mode").unwrap_or("0").parse().ok()?;
     let constrained_baseline = profile_level_id >> 16 == 0x42 && profile_level_id & 0x4000 != 0;
-    (constrained_baseline && packetization_mode <= 1).then_some(H264Format { profile_level_id, packetization_mode })
+    (constrained_baseline && packetization_mode <= 1)
+        .then_some(H264Format { profile_level_id, packetization_mode })
 }

@@ -152,7 +152,10 @@ pub struct WebRtcPeer {
 impl std::fmt::Debug for WebRtcPeer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Neither addresses nor credentials: this may reach a log.
-        f.debug_struct("WebRtcPeer").field("phase", &self.phase).field("lines", &self.lines.len()).finish_non_exhaustive()
+        f.debug_struct("WebRtcPeer")
+            .field("phase", &self.phase)
+            .field("lines", &self.lines.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,9 +187,12 @@ impl WebRtcPeer {
         let mut outgoing = [None; super::lines::LINES_MAX];
         for (line, &mid) in lines.iter().zip(&mids) {
             let format = line.send_video.map(|send| (send.payload_type, send.resend));
-            let Some((payload_type, resend)) = format.or(line.send_audio.map(|pt| (pt, false))) else { continue };
+            let Some((payload_type, resend)) = format.or(line.send_audio.map(|pt| (pt, false))) else {
+                continue;
+            };
             if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
-                outgoing[line.line.index()] = Some(Outgoing { ssrc: stream.ssrc(), payload_type, resend, written: 0 });
+                outgoing[line.line.index()] =
+                    Some(Outgoing { ssrc: stream.ssrc(), payload_type, resend, written: 0 });
             }
         }
         let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
@@ -228,7 +234,9 @@ impl WebRtcPeer {
             Some(rtc.accepts(&Input::Receive(now, receive)))
         });
         // `accepts` lets everything from the nominated address pass: only what was parsed as a request counts.
-        signed.flatten().unwrap_or(false) && is_binding_request(datagram.bytes) && self.seen.is_fresh(check, datagram.source)
+        signed.flatten().unwrap_or(false)
+            && is_binding_request(datagram.bytes)
+            && self.seen.is_fresh(check, datagram.source)
     }
 
     /// Takes in a datagram that `demux` routed here.
@@ -329,7 +337,8 @@ impl WebRtcPeer {
     /// # Errors
     /// See [`SendError`].
     pub fn send_video(&mut self, line: Line, payload: &Arc<[u8]>, meta: &SendMeta) -> Result<(), SendError> {
-        let patch = meta.vp8.map(|ids| vp8_patch(payload, ids).ok_or(SendError::NoVp8Descriptor)).transpose()?;
+        let patch =
+            meta.vp8.map(|ids| vp8_patch(payload, ids).ok_or(SendError::NoVp8Descriptor)).transpose()?;
         self.write(line, payload, meta, patch)
     }
 
@@ -343,7 +352,9 @@ impl WebRtcPeer {
 
     /// Asks the sender of `line` for a key frame (PLI); it leaves with the next `poll`. True when there is a stream to ask.
     pub fn request_keyframe(&mut self, line: Line) -> bool {
-        let Some(place) = self.lines.iter().position(|state| state.line == line && state.receives) else { return false };
+        let Some(place) = self.lines.iter().position(|state| state.line == line && state.receives) else {
+            return false;
+        };
         let mid = self.mids[place];
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_rx_by_mid(mid, None) else { return false };
@@ -359,7 +370,8 @@ impl WebRtcPeer {
             let mut direct = self.rtc.direct_api();
             let info = direct.stream_tx(&out.ssrc).and_then(|stream| stream.queue_info());
             info.is_some_and(|info| {
-                info.first_unsent().is_some() && at.saturating_duration_since(info.created_at()) > QUEUE_SAMPLE_AGE_MAX
+                info.first_unsent().is_some()
+                    && at.saturating_duration_since(info.created_at()) > QUEUE_SAMPLE_AGE_MAX
             })
         });
         if stale {
@@ -368,7 +380,11 @@ impl WebRtcPeer {
             self.flush_writes(now);
         }
         let mut direct = self.rtc.direct_api();
-        let waits = self.outgoing.iter().flatten().filter_map(|out| direct.stream_tx(&out.ssrc)?.queue_info()?.first_unsent());
+        let waits = self
+            .outgoing
+            .iter()
+            .flatten()
+            .filter_map(|out| direct.stream_tx(&out.ssrc)?.queue_info()?.first_unsent());
         waits.map(|since| at.saturating_duration_since(since)).max().unwrap_or(Duration::ZERO)
     }
 
@@ -418,9 +434,15 @@ impl WebRtcPeer {
         }
         out.written += 1;
         let wallclock = self.clock.instant(meta.wallclock);
-        let rtp = RtpWrite::new(out.payload_type.into(), meta.sequence.into(), meta.rtp_timestamp, wallclock, Arc::clone(payload))
-            .marker(meta.marker)
-            .nackable(out.resend);
+        let rtp = RtpWrite::new(
+            out.payload_type.into(),
+            meta.sequence.into(),
+            meta.rtp_timestamp,
+            wallclock,
+            Arc::clone(payload),
+        )
+        .marker(meta.marker)
+        .nackable(out.resend);
         stream.write_rtp(match patch {
             Some(patch) => rtp.vp8_patch(patch),
             None => rtp,
@@ -431,7 +453,9 @@ impl WebRtcPeer {
 
     /// The candidate address that stands for where `datagram` arrived.
     fn advertised(&self, datagram: &Datagram<'_>) -> SocketAddr {
-        let known = |address: &&LocalAddress| address.proto == datagram.proto && address.bound == datagram.destination;
+        let known = |address: &&LocalAddress| {
+            address.proto == datagram.proto && address.bound == datagram.destination
+        };
         self.addresses.iter().find(known).map_or(datagram.destination, |address| address.advertised)
     }
 
