@@ -8,7 +8,7 @@ import { computed, effect, signal } from '../view.js';
 import * as api from '../net/api.js';
 import { readReport } from '../net/quality.js';
 import { SpeechSense } from '../media/level.js';
-import { camera, microphone, ownLevel } from '../media/local.js';
+import { camera, microphone, onLevel } from '../media/local.js';
 import { LayoutSwitch } from '../media/layout_switch.js';
 import { overlayPossible } from '../media/overlay.js';
 import { announce, notify } from '../notices.js';
@@ -27,8 +27,6 @@ export class Call {
   muted = signal(microphone.track.peek() === null);
   /** Held open by the space bar while muted. */
   talking = signal(false);
-  /** @type {import('../view.js').signal<'auto'|'grid'|'speaker'>} */
-  layout = signal('auto');
   participants = signal([]);
   /** @type {import('../view.js').signal<string | null>} Who shares content. */
   floor = signal(null);
@@ -42,6 +40,8 @@ export class Call {
   role;
   room;
   #overlay = signal(overlayPossible());
+  /** @type {import('../view.js').signal<'auto'|'grid'|'speaker'|null>} Chosen here, until the roster says the same. */
+  #layoutWish = signal(null);
   #sense = new SpeechSense();
   #freezes = { total: 0, fresh: 0 };
   #onEnded;
@@ -68,6 +68,10 @@ export class Call {
         onGone: (code) => this.#end(code, 0),
       },
     );
+    /** The arrangement in force for this person. */
+    this.layout = computed(
+      () => this.#layoutWish.value ?? this.participants.value.find(({ id }) => id === this.me)?.layout ?? 'auto',
+    );
     /** The picture that somebody else shares is on. */
     this.contentShown = computed(() => this.floor.value !== null && this.floor.value !== this.me);
   }
@@ -80,7 +84,7 @@ export class Call {
     this.#disposals.push(
       effect(() => this.#syncSources()),
       effect(() => this.#sendState()),
-      ownLevel.subscribe((level) => this.#noticeSpeech(level)),
+      onLevel((level) => this.#noticeSpeech(level)),
       microphone.error.subscribe((error) => this.#reportDevice(error, 'microphone')),
       camera.error.subscribe((error) => this.#reportDevice(error, 'camera')),
     );
@@ -136,7 +140,7 @@ export class Call {
 
   /** @param {'auto'|'grid'|'speaker'} layout */
   setLayout(layout) {
-    this.layout.value = layout;
+    this.#layoutWish.value = layout;
     announce(strings.announce.layout(strings.layouts[layout]));
   }
 
@@ -191,7 +195,7 @@ export class Call {
       muted: microphone.track.value === null || (this.muted.value && !this.talking.value),
       camera: camera.track.value !== null,
       sharing: this.share.stream.value !== null,
-      layout: this.layout.value,
+      layout: this.#layoutWish.value ?? undefined,
       overlay: this.#overlay.value,
     });
   }
@@ -237,6 +241,8 @@ export class Call {
   #takeRoster(participants) {
     const before = this.participants.peek();
     this.participants.value = participants;
+    const mine = participants.find(({ id }) => id === this.me);
+    if (mine?.layout === this.#layoutWish.peek()) this.#layoutWish.value = null;
     if (before.length === 0) return;
     const { joined, left, muted } = changesBetween(before, participants, this.me);
     for (const name of joined) notify(strings.announce.joined(name));

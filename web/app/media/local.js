@@ -98,10 +98,30 @@ export const microphone = new Source('microphone');
 /** Level of the own microphone, 0 to 1; 0 while it is closed. */
 export const ownLevel = signal(0);
 
+/** @type {Set<(level: number) => void>} */
+const listeners = new Set();
+
+/**
+ * Every measurement, also one that equals the last: a signal tells only of changes.
+ *
+ * @param {(level: number) => void} listener
+ * @returns {() => void} Stops.
+ */
+export function onLevel(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** @param {number} level */
+function heard(level) {
+  ownLevel.value = level;
+  for (const listener of listeners) listener(level);
+}
+
 let stopMeasuring = () => {};
 microphone.track.subscribe((track) => {
   stopMeasuring();
   stopMeasuring = () => {};
   ownLevel.value = 0;
-  if (track !== null) stopMeasuring = measureLevel(track, (level) => (ownLevel.value = level));
+  if (track !== null) stopMeasuring = measureLevel(track, heard);
 });

@@ -21,6 +21,8 @@ export class OverlayPainter {
   #onFrame;
   #onUnable;
   #cameraOn = false;
+  /** @type {import('./geometry.js').Rect | null} The tile that the element covers now, canvas pixels. */
+  #painted = null;
   #blindFrames = 0;
   #callback = 0;
   #resize;
@@ -64,21 +66,16 @@ export class OverlayPainter {
         if (this.#blindFrames === BLIND_FRAMES_MAX) this.#onUnable();
       } else {
         if (this.#layouts.advance(rtpTimestamp)) this.#place();
-        this.#onFrame({ rtpTimestamp, rect: this.#tile() });
+        this.#onFrame({ rtpTimestamp, rect: this.#painted });
       }
       this.#next();
     });
   }
 
-  /** @returns {import('./geometry.js').Rect | null} The tile painted over, canvas pixels. */
-  #tile() {
-    const tile = this.#cameraOn ? ownTile(this.#layouts.current) : null;
-    return tile && { x: tile.x, y: tile.y, width: tile.width, height: tile.height };
-  }
-
   #place() {
-    const tile = this.#tile();
+    const tile = this.#cameraOn ? ownTile(this.#layouts.current) : null;
     this.#overlay.hidden = tile === null;
+    this.#painted = tile && { x: tile.x, y: tile.y, width: tile.width, height: tile.height };
     if (tile === null) return;
     const box = { width: this.#video.clientWidth, height: this.#video.clientHeight };
     const rect = tileOnPage(tile, this.#layouts.current.canvas, box);

@@ -1,5 +1,6 @@
 /** The pictures: the mix with the own camera painted over its tile, and what somebody shares. */
 import { html, useEffect, useRef, useState } from '../view.js';
+import { ECHO_ALIAS } from '../address.js';
 import { camera } from '../media/local.js';
 import { OverlayPainter } from '../media/overlay.js';
 import { logFrame } from '../debug.js';
@@ -60,6 +61,7 @@ function MixPicture({ call }) {
   useStream(video, peer, 'video');
 
   const people = call.participants.value.length;
+  const echo = call.room.alias === ECHO_ALIAS;
   return html`
     <div class="pane pane-mix">
       <video
@@ -82,7 +84,7 @@ function MixPicture({ call }) {
         <span class="spinner" aria-hidden="true" />
         ${call.link.status.value.phase === 'connecting' ? strings.call.connecting : strings.call.waitingPicture}
       </p>`}
-      ${playing && people === 1 && html`<p class="pane-note">${strings.call.alone}</p>`}
+      ${playing && people === 1 && html`<p class="pane-note">${echo ? strings.call.echo : strings.call.alone}</p>`}
     </div>
   `;
 }

@@ -96,14 +96,11 @@ test('a browser without RTP timestamps takes its promise back', async () => {
       return original.call(this, (now, { rtpTimestamp: _none, ...rest }) => callback(now, rest));
     };
   };
-  const { page, context } = await bench.open('/m/weekly', { init: blind });
-  await context.close();
-  const joined = await bench.join({ path: '/m/weekly', camera: true, init: blind });
+  const { page, context } = await bench.join({ path: '/m/weekly', camera: true, init: blind });
+  await state(({ overlay }) => overlay === true);
   await state(({ overlay }) => overlay === false);
-  bench.node.send(layoutWithSelfAt(5, 0));
-  await joined.page.locator('.own-tile').waitFor({ state: 'hidden' });
-  await joined.context.close();
-  assert.ok(page.isClosed());
+  assert.ok(await page.locator('.own-tile').isHidden());
+  await context.close();
 });
 
 test('the node is obeyed: smaller, then paused, then back', async () => {
@@ -135,7 +132,6 @@ test('mute, hold space to talk, and the host’s mute', async () => {
   await state(({ muted }) => muted === true);
   assert.equal(await mute.getAttribute('aria-pressed'), 'true');
   assert.equal(await sending(), false);
-  // The fake microphone beeps: that is speech enough for the hint.
   bench.node.forget();
   await page.keyboard.down(' ');
   await state(({ muted }) => muted === false);
@@ -148,6 +144,39 @@ test('mute, hold space to talk, and the host’s mute', async () => {
   bench.node.send({ type: 'muted', by: 'host' });
   await page.locator('.toast', { hasText: 'The host has muted you.' }).waitFor();
   assert.equal(await sending(), false);
+  await context.close();
+});
+
+test('who speaks while muted is told so', async () => {
+  const { page, context } = await bench.join({
+    microphone: true,
+    init: () => {
+      // A voice that does not pause, in place of the fake microphone's short beeps.
+      navigator.mediaDevices.getUserMedia = async () => {
+        const audio = new AudioContext();
+        const voice = audio.createOscillator();
+        const place = audio.createMediaStreamDestination();
+        voice.connect(place);
+        voice.start();
+        return place.stream;
+      };
+    },
+  });
+  const hint = page.getByText('You are muted. Press M');
+  await page.waitForFunction(() => window.__mcu.pc.getSenders()[0].track.enabled);
+  assert.equal(await hint.count(), 0, 'speaking aloud is no news');
+  await button(page, 'Mute').click();
+  await hint.waitFor();
+  await bench.accessible(page, 'muted hint');
+  await bench.picture(page, 'muted-hint');
+  await context.close();
+});
+
+test('the arrangement that somebody else sets is shown', async () => {
+  const { page, context } = await bench.join();
+  bench.node.send({ type: 'roster', participants: [{ id: 'p1', name: 'Ada Lovelace', role: 'guest', via: 'browser', layout: 'grid' }] });
+  await page.keyboard.press('l');
+  await page.getByRole('menuitemradio', { name: 'Grid', checked: true }).waitFor();
   await context.close();
 });
 
