@@ -205,9 +205,10 @@ impl TimestampLine {
 
     /// The unwrapped value of `timestamp`, which becomes the point that the next one is compared with.
     pub fn unwrap(&mut self, timestamp: u32) -> i64 {
-        let value = self.last.map_or(i64::from(timestamp), |last| {
-            last + i64::from(timestamp.wrapping_sub(last as u32) as i32)
-        });
+        let value = match self.last {
+            Some(last) => last + i64::from(timestamp.wrapping_sub(last as u32) as i32),
+            None => i64::from(timestamp),
+        };
         self.last = Some(value);
         value
     }

@@ -16,6 +16,7 @@
 //! | `planning` | when there is a new plan, and who is told |
 //! | `renditions` | which encodes there are, for whom, at which rate |
 //! | `requests` | what senders are asked to send |
+//! | `telling` | how participants are told |
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
 pub mod effect;
@@ -31,6 +32,7 @@ pub mod renditions;
 pub mod requests;
 pub mod roster;
 mod seats;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -45,8 +47,8 @@ use crate::media::codec::VideoCodec;
 use crate::media::frame::Size;
 use crate::privacy::ContentAccess;
 use crate::time::{FrameInterval, Mono};
-use event::{ClosingReason, MutedBy, RoomName, RosterEntry};
-use floor::{Floor, FloorChange};
+use event::{ClosingReason, MutedBy, RosterEntry};
+use floor::Floor;
 use input::{Joining, Loudness, Medium, Receives, StateChange};
 use plan::RateClass;
 use planning::Planner;
@@ -481,54 +483,6 @@ impl Conference {
         }
         if self.ended {
             self.effects.push_back(Effect::Ended);
-        }
-    }
-
-    // What is told.
-
-    /// Tells a fresh socket what holds now.
-    fn welcome(&mut self, id: ParticipantId) -> Result<(), Refusal> {
-        let role = self.known(id)?.role;
-        let room = RoomName { name: self.settings.name.clone(), alias: self.settings.alias.clone() };
-        let to = To::One(id);
-        self.tell(to, Event::Welcome { participant_id: id, role, room, access: self.settings.access });
-        let participants = self.entries();
-        self.tell(to, Event::Roster { participants });
-        self.tell(to, Event::Floor { holder: self.holder });
-        self.tell(to, Event::ActiveSpeaker { participant_id: self.floor.active() });
-        for layout in self.planner.layouts_of(id, self.now, &self.roster) {
-            self.tell(to, Event::Layout(layout));
-        }
-        let requests: Vec<_> = self.requests.of(id).collect();
-        requests.into_iter().for_each(|request| self.tell(to, Event::VideoRequest(request)));
-        Ok(())
-    }
-
-    fn tell(&mut self, to: To, event: Event) {
-        self.effects.push_back(Effect::Event { to, event });
-    }
-
-    /// The roster has changed; everybody is told, but not too often.
-    fn tell_roster(&mut self) {
-        let earliest = self.roster_told.map_or(self.now, |told| (told + ROSTER_INTERVAL_MIN).max(self.now));
-        self.roster_due.get_or_insert(earliest);
-    }
-
-    fn tell_floor(&mut self, changes: Vec<FloorChange>) {
-        for change in changes {
-            let event = match change {
-                FloorChange::Speaking(participant_id, speaking) => {
-                    Event::Speaking { participant_id, speaking }
-                }
-                FloorChange::Active(participant_id) => {
-                    if let Some(id) = participant_id {
-                        self.stage.speak(id);
-                    }
-                    Event::ActiveSpeaker { participant_id }
-                }
-            };
-            self.tell(To::All, event);
-            self.planner.replan(self.now);
         }
     }
 

@@ -243,7 +243,7 @@ impl Renditions {
         };
         let lowest = rungs.clone().filter_map(Rung::share_kbps).min();
         let two = rungs.map(|rung| rung.pictures).max().unwrap_or(1);
-        let right = lowest.unwrap_or(share_kbps(kbps_assumed, two)).clamp(kbps_min, shape.kbps_max);
+        let right = lowest.unwrap_or_else(|| share_kbps(kbps_assumed, two)).clamp(kbps_min, shape.kbps_max);
         let before = self.held.get(&key);
         let bitrate_kbps = before
             .map(|rendition| rendition.bitrate_kbps)

@@ -447,7 +447,7 @@ fn a_squeezed_receiver_moves_down_alone_and_climbs_back() {
     let squeezed = meeting.now;
     meeting.give(Input::Estimate { participant: p(2), kbps: 300 }).expect("here");
     meeting.run_for(1_199);
-    assert_eq!(meeting.plan().renditions, [high.clone()]);
+    assert_eq!(meeting.plan().renditions, std::slice::from_ref(&high));
     meeting.run_for(1);
     assert_eq!(meeting.conference.class(p(2)), Some(RateClass::Low));
     let plan = meeting.plan().clone();
@@ -696,6 +696,8 @@ fn perform(meeting: &mut Meeting, op: &Op) {
 
 fn play(ops: &[(u64, Op)]) -> Meeting {
     let mut meeting = Meeting::new();
+    // Two who are never sent away, so that the meeting does not end with the first leave.
+    (8..=9).for_each(|n| meeting.enter(p(n), Via::Browser, n == 8, n == 8));
     for (gap_ms, op) in ops {
         meeting.run_for(*gap_ms);
         perform(&mut meeting, op);
@@ -705,12 +707,12 @@ fn play(ops: &[(u64, Op)]) -> Meeting {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// `Meeting::drain` checks every rule at every plan.
     #[test]
     fn the_rules_hold_whatever_happens_and_it_happens_the_same_way_twice(
-        ops in prop::collection::vec((prop_oneof![8 => 0_u64..300, 1 => 0_u64..70_000], any_op()), 1..60),
+        ops in prop::collection::vec((prop_oneof![8 => 0_u64..300, 1 => 0_u64..70_000], any_op()), 1..80),
     ) {
         let (once, again) = (play(&ops), play(&ops));
         prop_assert_eq!(format!("{:?}", once.log), format!("{:?}", again.log));
