@@ -21,8 +21,13 @@
 
 pub mod freeze;
 mod life;
+pub mod peer;
+pub mod playout;
+pub mod receive;
 pub mod report;
+pub mod send;
 pub mod sent_log;
+pub mod signal;
 pub mod target;
 
 use crate::clock::Clock;

@@ -140,6 +140,9 @@ pub struct Received {
     pub bytes: u64,
     /// Round trip that the transport measured.
     pub rtt_ms: Option<u64>,
+    /// Inputs of the measuring thread that were dropped because it was too slow: the harness' fault. Over zero, the
+    /// figures of pictures and sound are not to be trusted.
+    pub unmeasured: u64,
     /// `layout` events.
     pub layouts: u64,
     /// The rate class that the node's last `stats` event told.
@@ -205,7 +208,7 @@ pub struct Code {
     pub reads: u64,
     /// Readings whose number differed from the one before: distinct pictures.
     pub numbers: u64,
-    /// Readings whose number was older than the one before.
+    /// Readings whose number was older than the one before. A loop that begins again does not count.
     pub backwards: u64,
     /// The newest number.
     pub last_number: u16,
@@ -238,6 +241,8 @@ pub struct Sound {
     pub samples: u64,
     /// Of them, made up because the packet had not come.
     pub concealed_samples: u64,
+    /// Restored from the recovery copy (in-band FEC) of the next packet; not concealed.
+    pub recovered_samples: u64,
     /// Runs of concealed sound.
     pub gaps: u64,
     /// Every listened-for sender's tone, loudest first.

@@ -159,7 +159,7 @@ pub struct Profile {
 
 /// No preset has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no network profile is called {0:?}; there are {}", NAMES.join(", "))]
+#[error("no network profile is called {0:?}; there are {list}", list = NAMES.join(", "))]
 pub struct UnknownProfile(pub String);
 
 /// Every preset's name. A suffix `-up` or `-down` hits that direction alone.

@@ -1,0 +1,99 @@
+//! The way in: join, events, socket, relay, offer and answer; each stage noted in the report.
+//!
+//! Flow: `live` -> **here** -> `Life`. Runs once per bot.
+
+use super::Failure;
+use crate::bot::peer::Peer;
+use crate::bot::receive::Meter;
+use crate::bot::report::Report;
+use crate::bot::signal::{Events, Session, SignalError};
+use crate::bot::target::Target;
+use crate::bot::{BotSpec, Stage};
+use crate::relay::candidates;
+use crate::relay::socket::Relay;
+use mcu_core::time::Mono;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::UdpSocket;
+
+/// What a bot is made of once it is in.
+pub(super) struct Parts {
+    pub(super) session: Session,
+    pub(super) events: Events,
+    pub(super) socket: UdpSocket,
+    pub(super) relay: Option<Relay>,
+    pub(super) peer: Peer,
+    pub(super) meter: Option<Meter>,
+}
+
+pub(super) async fn arrive(
+    spec: &BotSpec,
+    stage: &Stage,
+    begin: Mono,
+    report: &mut Report,
+) -> Result<Parts, Failure> {
+    let passed_ms = || Some(stage.clock.now().since(begin).as_millis() as u64);
+    let refused = |at: &'static str| move |error: SignalError| Failure::signal(at, &error);
+    let session = Session::join(&spec.target, &spec.name, spec.overlay).await.map_err(refused("join"))?;
+    report.join.joined_ms = passed_ms();
+    report.participant_id = Some(session.joined().participant_id);
+    report.role = Some(session.joined().role.clone());
+    // Before the offer: a layout is told before the first picture that shows it.
+    let events = session.events().await.map_err(refused("events"))?;
+    let meter = match &spec.measures {
+        Some(tones) => {
+            let meter = Meter::start(spec.sender, tones, stage.sent.clone(), stage.clock);
+            Some(meter.map_err(|error| Failure::new("media", error))?)
+        }
+        None => None,
+    };
+    let (socket, relay) =
+        open(spec, stage).await.map_err(|error| Failure::new("connect", format!("no socket: {error}")))?;
+    let local = socket.local_addr().map_err(|error| Failure::new("connect", error))?;
+    let now = stage.clock.instant(stage.clock.now());
+    let (mut peer, offer) = Peer::offer(&spec.codecs, local, now).map_err(|error| Failure::new("offer", error))?;
+    let answer = session.offer(offer).await.map_err(refused("offer"))?;
+    report.join.answered_ms = passed_ms();
+    let answer = match &relay {
+        Some(relay) => {
+            let led = candidates::lead_through(&answer, relay.address());
+            let (answer, node) = led.map_err(|error| Failure::new("connect", error))?;
+            relay.lead_to(node).await;
+            answer
+        }
+        None => answer,
+    };
+    let codec = spec.sends.as_ref().map(|set| set.codec());
+    peer.accept(&answer, codec).map_err(|error| Failure::new("offer", error))?;
+    if codec.is_some() && !peer.sends_picture() {
+        return Err(Failure::new("offer", "the answer does not take the picture"));
+    }
+    Ok(Parts { session, events, socket, relay, peer, meter })
+}
+
+async fn open(spec: &BotSpec, stage: &Stage) -> io::Result<(UdpSocket, Option<Relay>)> {
+    let ip = local_ip(&spec.target).await?;
+    let socket = UdpSocket::bind((ip, 0)).await?;
+    let relay = match &spec.network {
+        Some(network) => {
+            Some(Relay::start(network.profile.clone(), network.seed, ip, stage.clock).await?)
+        }
+        None => None,
+    };
+    Ok((socket, relay))
+}
+
+/// The address of this machine from which the node's host is reached.
+async fn local_ip(target: &Target) -> io::Result<IpAddr> {
+    let host = target.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = target.base.port_or_known_default().unwrap_or(443);
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    // `localhost` may name both families, and nodes advertise IPv4 first.
+    let node = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    let node = *node.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
+    let any = if node.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let probe = UdpSocket::bind(any).await?;
+    // Connecting a datagram socket sends nothing; it only picks the route.
+    probe.connect(node).await?;
+    Ok(probe.local_addr()?.ip())
+}

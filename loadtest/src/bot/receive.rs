@@ -1,0 +1,263 @@
+//! What a measuring bot sees and hears: packets to pictures to bar codes, packets to sound to tones.
+//!
+//! Flow: `life` -> bounded queue -> **here** (a thread of its own) -> [`Measured`] back to `life`. Bound:
+//! [`INPUTS_MAX`] waiting; packets that do not fit are dropped and show as lost. Never reads a clock: each input
+//! carries its moment, and so does everything that is measured.
+
+mod picture;
+
+use super::playout::Playout;
+use super::report::{Picture, Sound, Tone};
+use super::sent_log::SentLog;
+use super::signal::{LayoutTile, Person};
+use crate::clock::Clock;
+use crate::media::barcode::SenderId;
+use crate::media::sound::tone_hz;
+use crate::media::tone::ToneMeter;
+use codecs::opus::SoundDecoder;
+use codecs::registry::{CodecFactory, NativeCodecs};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use mcu_core::id::SourceKind;
+use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::packet::Packet;
+use mcu_core::time::Mono;
+use picture::PictureMeter;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Inputs waiting for the measuring thread: a second of 4 Mbit/s.
+const INPUTS_MAX: usize = 1_024;
+/// Key-frame wishes waiting for the bot.
+const WISHES_MAX: usize = 4;
+/// Louder than this is sound: -70 dBFS.
+const SOUND_MIN: f32 = 0.000_3;
+
+/// What the measuring thread is fed.
+#[derive(Debug)]
+pub enum Input {
+    /// A packet of a picture line.
+    Picture(SourceKind, VideoCodec, Packet),
+    /// A packet of sound.
+    Sound(Packet),
+    /// A layout, valid from an RTP timestamp on.
+    Layout(SourceKind, u32, Vec<LayoutTile>),
+    /// Names.
+    Roster(Vec<Person>),
+    /// The round trip, for the reorder buffer.
+    Rtt(Duration),
+    /// Time has passed: play sound, give up gaps, publish.
+    Tick(Mono),
+    /// Start counting anew.
+    Forget,
+}
+
+/// Everything measured so far.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// The mixed picture.
+    pub main: Picture,
+    /// The shared picture.
+    pub content: Picture,
+    /// The mixed sound.
+    pub sound: Sound,
+    /// When the first sound was heard.
+    pub first_sound: Option<Mono>,
+    /// When the first picture was decoded.
+    pub first_picture: Option<Mono>,
+}
+
+/// The bot's end of a measuring thread. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Meter {
+    inputs: Sender<Input>,
+    measured: watch::Receiver<Measured>,
+    wishes: mpsc::Receiver<SourceKind>,
+    thread: Option<tokio::task::JoinHandle<()>>,
+    /// Inputs dropped because the thread was too slow: the harness' own fault, not the network's.
+    pub dropped: u64,
+}
+
+/// No decoder could be made for a measuring bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot measure sound: {0}")]
+pub struct MeterError(#[from] codecs::opus::SoundDecodeError);
+
+impl Meter {
+    /// Starts measuring as `own`, listening for `tones` and the own one.
+    ///
+    /// # Errors
+    /// [`MeterError`] when there is no sound decoder.
+    pub fn start(own: SenderId, tones: &[SenderId], sent: SentLog, clock: Clock) -> Result<Self, MeterError> {
+        let (inputs, inbox) = bounded(INPUTS_MAX);
+        let (publish, measured) = watch::channel(Measured::default());
+        let (wish, wishes) = mpsc::channel(WISHES_MAX);
+        let ears = Ears::new(own, tones)?;
+        let picture = |line| PictureMeter::new(line, own, sent.clone(), clock);
+        let eyes = [picture(SourceKind::Main), picture(SourceKind::Content)];
+        let work = Work { eyes, ears, publish, wish };
+        let thread = tokio::task::spawn_blocking(move || work.run(&inbox));
+        Ok(Self { inputs, measured, wishes, thread: Some(thread), dropped: 0 })
+    }
+
+    /// Feeds the thread; never waits.
+    pub fn feed(&mut self, input: Input) {
+        if let Err(TrySendError::Full(_)) = self.inputs.try_send(input) {
+            self.dropped += 1;
+        }
+    }
+
+    /// What was measured by the last tick.
+    pub fn measured(&self) -> Measured {
+        self.measured.borrow().clone()
+    }
+
+    /// The next line that needs a key frame. Cancel safe.
+    pub async fn wish(&mut self) -> Option<SourceKind> {
+        self.wishes.recv().await
+    }
+
+    /// Ends the thread after everything fed so far, and returns all that was measured.
+    pub async fn finish(mut self, now: Mono) -> Measured {
+        let Self { inputs, measured, .. } = &self;
+        // The queue may be full: wait for room, so that the last figures are published.
+        let (inputs, measured) = (inputs.clone(), measured.clone());
+        let _ = tokio::task::spawn_blocking(move || inputs.send(Input::Tick(now))).await;
+        let thread = self.thread.take();
+        drop(self);
+        if let Some(thread) = thread {
+            // A panic of the thread leaves what it published before.
+            let _ = thread.await;
+        }
+        measured.borrow().clone()
+    }
+}
+
+/// The thread.
+struct Work {
+    eyes: [PictureMeter; 2],
+    ears: Ears,
+    publish: watch::Sender<Measured>,
+    wish: mpsc::Sender<SourceKind>,
+}
+
+impl Work {
+    fn run(mut self, inbox: &Receiver<Input>) {
+        while let Ok(input) = inbox.recv() {
+            match input {
+                Input::Picture(line, codec, packet) => {
+                    let now = packet.arrival;
+                    let eye = &mut self.eyes[index(line)];
+                    eye.push(codec, packet);
+                    self.look(now);
+                }
+                Input::Sound(packet) => {
+                    self.ears.playout.push(&packet);
+                    self.ears.listen(packet.arrival);
+                }
+                Input::Layout(line, from, tiles) => self.eyes[index(line)].layout(from, tiles),
+                Input::Roster(people) => self.eyes.iter_mut().for_each(|eye| eye.names(&people)),
+                Input::Rtt(rtt) => self.eyes.iter_mut().for_each(|eye| eye.set_round_trip(rtt)),
+                Input::Tick(now) => {
+                    self.look(now);
+                    self.ears.listen(now);
+                    self.publish.send_replace(self.measured());
+                }
+                Input::Forget => {
+                    self.eyes.iter_mut().for_each(PictureMeter::forget);
+                    self.ears.forget();
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, now: Mono) {
+        for eye in &mut self.eyes {
+            if eye.look(now) {
+                // A full queue holds this wish already.
+                let _ = self.wish.try_send(eye.line());
+            }
+        }
+    }
+
+    fn measured(&self) -> Measured {
+        let [main, content] = &self.eyes;
+        Measured {
+            main: main.report(),
+            content: content.report(),
+            sound: self.ears.report(),
+            first_sound: self.ears.first_sound,
+            first_picture: main.first_picture(),
+        }
+    }
+}
+
+const fn index(line: SourceKind) -> usize {
+    match line {
+        SourceKind::Main => 0,
+        SourceKind::Content => 1,
+    }
+}
+
+/// Hears the mix.
+struct Ears {
+    playout: Playout,
+    decoder: Box<dyn SoundDecoder>,
+    tones: Vec<SenderId>,
+    meter: ToneMeter,
+    first_sound: Option<Mono>,
+    /// Counts at the last [`Input::Forget`].
+    before: super::playout::PlayoutCounters,
+}
+
+impl Ears {
+    fn new(own: SenderId, tones: &[SenderId]) -> Result<Self, MeterError> {
+        let mut tones = tones.to_vec();
+        tones.push(own);
+        tones.sort_unstable();
+        tones.dedup();
+        let meter = ToneMeter::new(tones.iter().map(|sender| tone_hz(*sender)));
+        let decoder = NativeCodecs.sound_decoder()?;
+        let (playout, before) = Default::default();
+        Ok(Self { playout, decoder, tones, meter, first_sound: None, before })
+    }
+
+    fn listen(&mut self, now: Mono) {
+        let (meter, first) = (&mut self.meter, &mut self.first_sound);
+        self.playout.play(now, self.decoder.as_mut(), |pcm| {
+            if first.is_none() && pcm.iter().any(|sample| sample.abs() > SOUND_MIN) {
+                *first = Some(now);
+            }
+            meter.push(pcm);
+        });
+    }
+
+    fn forget(&mut self) {
+        self.meter.forget();
+        self.before = self.playout.counters;
+    }
+
+    fn report(&self) -> Sound {
+        let now = self.playout.counters;
+        let mut tones: Vec<Tone> = self
+            .tones
+            .iter()
+            .zip(self.meter.levels())
+            .filter(|(_, level)| level.windows > 0)
+            .map(|(sender, level)| Tone {
+                sender: *sender,
+                hz: level.hz,
+                level_db: f64::from(level.median_db),
+                peak_db: f64::from(level.peak_db),
+                windows: level.windows as u64,
+            })
+            .collect();
+        tones.sort_by(|a, b| b.level_db.total_cmp(&a.level_db));
+        Sound {
+            samples: now.samples - self.before.samples,
+            concealed_samples: now.concealed_samples - self.before.concealed_samples,
+            recovered_samples: now.recovered_samples - self.before.recovered_samples,
+            gaps: now.gaps - self.before.gaps,
+            tones,
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One received picture line: reorder, depacketize, decode, find the tiles, read the bar codes.
+//!
+//! Flow: packets and layouts -> **here** -> `report::Picture`. Thread: the measuring one. Bounds: the reorder buffer's,
+//! [`LAYOUTS_MAX`] layouts ahead, [`AGES_MAX`] latencies per sender. A picture belongs to the newest layout whose RTP
+//! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
+
+use crate::bot::freeze::FreezeMeter;
+use crate::bot::report::{Code, OwnTile, Picture, Spread, Tile};
+use crate::bot::sent_log::SentLog;
+use crate::bot::signal::{LayoutTile, Person};
+use crate::clock::Clock;
+use crate::media::barcode::{self, BarCode, NUMBERS, SenderId};
+use codecs::decode::VideoDecoder;
+use codecs::registry::{CodecFactory, NativeCodecs};
+use mcu_core::conference::plan::{Fit, Rect};
+use mcu_core::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
+use mcu_core::limits::KEYFRAME_REQUEST_INTERVAL_MIN;
+use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::frame::Frame;
+use mcu_core::media::packet::Packet;
+use mcu_core::media::unit::{AccessUnit, Rotation, UnitHeader};
+use mcu_core::privacy::{Ledger, Plaintext, Purpose};
+use mcu_core::time::{ClockRate, MediaTime, Mono};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+use transport::payload::{Assembled, Depacketizer};
+use transport::receive::{ReorderBuffer, Reordered};
+
+/// Layouts known ahead of the pictures that they are for.
+const LAYOUTS_MAX: usize = 64;
+/// Latencies kept per sender: ten minutes of pictures, then the first ones stand for all.
+const AGES_MAX: usize = 18_000;
+/// Numbers by which a picture can be out of order: five seconds. Loops should be twice as long at least.
+const BACKWARDS_MAX: u16 = 150;
+/// A bot's own conference: it opens what was sent to it.
+const OWN: ConferenceId = ConferenceId(0);
+
+struct Stream {
+    depacketizer: Depacketizer,
+    decoder: Box<dyn VideoDecoder>,
+}
+
+/// Measures one picture line.
+pub(super) struct PictureMeter {
+    line: SourceKind,
+    own: SenderId,
+    sent: SentLog,
+    clock: Clock,
+    token: Plaintext,
+    reorder: ReorderBuffer,
+    codec: VideoCodec,
+    stream: Option<Stream>,
+    asked_at: Option<Mono>,
+    layouts: VecDeque<(u32, Vec<LayoutTile>)>,
+    names: HashMap<u64, String>,
+    first_ever: Option<Mono>,
+    counts: Counts,
+}
+
+/// What [`PictureMeter::forget`] forgets.
+#[derive(Default)]
+struct Counts {
+    first: Option<Mono>,
+    last: Option<Mono>,
+    freezes: FreezeMeter,
+    picture: Picture,
+    tiles: BTreeMap<(u64, SourceKind), Seen>,
+}
+
+struct Seen {
+    rect: Rect,
+    is_self: bool,
+    pictures: u64,
+    unread: u64,
+    codes: BTreeMap<SenderId, Reads>,
+}
+
+#[derive(Default)]
+struct Reads {
+    reads: u64,
+    numbers: u64,
+    backwards: u64,
+    last: u16,
+    freezes: FreezeMeter,
+    ages_ms: Vec<u32>,
+}
+
+impl PictureMeter {
+    pub(super) fn new(line: SourceKind, own: SenderId, sent: SentLog, clock: Clock) -> Self {
+        Self {
+            line,
+            own,
+            sent,
+            clock,
+            token: Ledger::default().issue(OWN, Purpose::Mixing),
+            reorder: ReorderBuffer::default(),
+            codec: VideoCodec::Vp8,
+            stream: None,
+            asked_at: None,
+            layouts: VecDeque::new(),
+            names: HashMap::new(),
+            first_ever: None,
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) const fn line(&self) -> SourceKind {
+        self.line
+    }
+
+    pub(super) const fn first_picture(&self) -> Option<Mono> {
+        self.first_ever
+    }
+
+    pub(super) fn push(&mut self, codec: VideoCodec, packet: Packet) {
+        self.codec = codec;
+        self.reorder.push(packet);
+    }
+
+    pub(super) fn set_round_trip(&mut self, rtt: Duration) {
+        self.reorder.set_round_trip(rtt);
+    }
+
+    pub(super) fn layout(&mut self, from: u32, tiles: Vec<LayoutTile>) {
+        if self.layouts.len() == LAYOUTS_MAX {
+            self.layouts.pop_front();
+        }
+        self.layouts.push_back((from, tiles));
+    }
+
+    pub(super) fn names(&mut self, people: &[Person]) {
+        self.names.extend(people.iter().map(|person| (person.id, person.name.clone())));
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.counts = Counts::default();
+    }
+
+    /// Decodes and reads everything that can be by `now`; says whether to ask for a key frame.
+    pub(super) fn look(&mut self, now: Mono) -> bool {
+        let mut is_broken = false;
+        while let Some(next) = self.reorder.poll(now) {
+            let Some(stream) = stream_of(&mut self.stream, self.codec) else { return false };
+            match next {
+                Reordered::Packet(packet) => stream.depacketizer.push(&packet),
+                Reordered::Lost { count } => {
+                    self.counts.picture.packets_lost += count;
+                    stream.depacketizer.lost(count);
+                }
+            }
+            while let Some(unit) = self.stream.as_mut().and_then(|stream| stream.depacketizer.poll()) {
+                is_broken |= !unit.contiguous && !unit.keyframe;
+                is_broken |= !self.decode(unit);
+            }
+        }
+        let may_ask =
+            self.asked_at.is_none_or(|asked| now.since(asked) >= KEYFRAME_REQUEST_INTERVAL_MIN);
+        if is_broken && may_ask {
+            self.asked_at = Some(now);
+        }
+        is_broken && may_ask
+    }
+
+    /// Decodes and reads one picture; false when only a key frame helps.
+    fn decode(&mut self, unit: Assembled) -> bool {
+        let Some(stream) = &mut self.stream else { return true };
+        let header = UnitHeader {
+            conference: OWN,
+            source: SourceId::main(ParticipantId(0)),
+            codec: stream.depacketizer.codec(),
+            keyframe: unit.keyframe,
+            contiguous: unit.contiguous,
+            captured: MediaTime::from_rtp(i64::from(unit.timestamp), ClockRate::VIDEO),
+            due: Mono::ZERO,
+            rotation: Rotation::None,
+        };
+        let Ok(clear) = self.token.open(AccessUnit::seal(header, unit.data)) else { return true };
+        match stream.decoder.decode(&clear) {
+            // The moment is when the picture is there to be seen, not when its last packet came.
+            Ok(Some(frame)) => self.see(&frame, unit.timestamp, self.clock.now()),
+            Ok(None) => {}
+            Err(_) => {
+                self.counts.picture.decode_errors += 1;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn see(&mut self, frame: &Frame, timestamp: u32, now: Mono) {
+        self.first_ever.get_or_insert(now);
+        self.counts.first.get_or_insert(now);
+        self.counts.last = Some(now);
+        self.counts.freezes.shown(now);
+        let picture = &mut self.counts.picture;
+        picture.frames += 1;
+        (picture.width, picture.height) = (Some(frame.size().width), Some(frame.size().height));
+        // Layouts that a newer one has replaced for this picture are over: timestamps grow.
+        while self.layouts.get(1).is_some_and(|(from, _)| is_at_or_after(timestamp, *from)) {
+            self.layouts.pop_front();
+        }
+        let current = self.layouts.front().filter(|(from, _)| is_at_or_after(timestamp, *from));
+        let Some((_, tiles)) = current else {
+            self.counts.picture.frames_without_layout += 1;
+            return;
+        };
+        let own = &mut self.counts.picture.own;
+        if tiles.iter().any(|tile| tile.is_self) {
+            own.with_tile += 1;
+        } else {
+            own.without_tile += 1;
+        }
+        for tile in tiles {
+            let fit = if tile.kind == SourceKind::Main { Fit::Cover } else { Fit::Contain };
+            let code = barcode::read(frame, tile.rect, fit);
+            let seen = self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
+            seen.picture(tile, code, now, &self.sent);
+            if code.is_some_and(|code| code.sender == self.own) {
+                count_own(own, tile);
+            }
+        }
+    }
+
+    pub(super) fn report(&self) -> Picture {
+        let Counts { first, last, freezes, picture, tiles } = &self.counts;
+        let span = first.zip(*last).map(|(first, last)| last.since(first)).filter(|span| !span.is_zero());
+        Picture {
+            fps: span.map(|span| (picture.frames - 1) as f64 / span.as_secs_f64()),
+            freezes: freezes.count,
+            frozen_ms: freezes.total.as_millis() as u64,
+            tiles: tiles.iter().map(|(key, seen)| seen.report(*key, self.names.get(&key.0))).collect(),
+            ..picture.clone()
+        }
+    }
+}
+
+fn count_own(own: &mut OwnTile, tile: &LayoutTile) {
+    if tile.is_self {
+        own.code_in_place += 1;
+    } else {
+        own.code_elsewhere += 1;
+    }
+}
+
+/// The depacketizer and decoder of `codec`, made anew when the codec has changed.
+fn stream_of(stream: &mut Option<Stream>, codec: VideoCodec) -> Option<&mut Stream> {
+    if stream.as_ref().is_none_or(|stream| stream.depacketizer.codec() != codec) {
+        let decoder = NativeCodecs.video_decoder(codec).ok()?;
+        *stream = Some(Stream { depacketizer: Depacketizer::new(codec), decoder });
+    }
+    stream.as_mut()
+}
+
+/// Whether RTP timestamp `a` is `b` or after it, modulo 2^32.
+const fn is_at_or_after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) as i32 >= 0
+}
+
+impl Seen {
+    const fn new(tile: &LayoutTile) -> Self {
+        Self { rect: tile.rect, is_self: tile.is_self, pictures: 0, unread: 0, codes: BTreeMap::new() }
+    }
+
+    fn picture(&mut self, tile: &LayoutTile, code: Option<BarCode>, now: Mono, sent: &SentLog) {
+        self.rect = tile.rect;
+        self.is_self = tile.is_self;
+        self.pictures += 1;
+        match code {
+            Some(code) => self.codes.entry(code.sender).or_default().read(code, now, sent),
+            None => self.unread += 1,
+        }
+    }
+
+    fn report(&self, (participant_id, kind): (u64, SourceKind), name: Option<&String>) -> Tile {
+        let codes = self.codes.iter().map(|(sender, reads)| reads.report(*sender)).collect();
+        Tile {
+            participant_id,
+            name: name.cloned(),
+            kind,
+            is_self: self.is_self,
+            rect: self.rect,
+            pictures: self.pictures,
+            unread: self.unread,
+            codes,
+        }
+    }
+}
+
+impl Reads {
+    fn read(&mut self, code: BarCode, now: Mono, sent: &SentLog) {
+        self.reads += 1;
+        if self.reads == 1 || code.number != self.last {
+            self.numbers += 1;
+            self.freezes.shown(now);
+            // Further back than this is a loop that begins again.
+            let step = code.number.wrapping_sub(self.last) % NUMBERS;
+            self.backwards += u64::from(self.reads > 1 && step > NUMBERS - BACKWARDS_MAX);
+            self.last = code.number;
+        }
+        if self.ages_ms.len() < AGES_MAX
+            && let Some(age) = sent.age(code.sender, code.number, now)
+        {
+            self.ages_ms.push(age.as_millis() as u32);
+        }
+    }
+
+    fn report(&self, sender: SenderId) -> Code {
+        Code {
+            sender,
+            reads: self.reads,
+            numbers: self.numbers,
+            backwards: self.backwards,
+            last_number: self.last,
+            freezes: self.freezes.count,
+            frozen_ms: self.freezes.total.as_millis() as u64,
+            age_ms: Spread::of(&mut self.ages_ms.clone()),
+        }
+    }
+}
