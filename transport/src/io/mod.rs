@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod probe;
 pub mod tcp;
+mod trains;
 pub mod uring;
 
 use crate::peer::{Datagram, Transmit};
