@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, request::Parts};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use mcu_core::conference::roster::Role;
 use mcu_core::id::{ConferenceId, ParticipantId};
-use rand::RngCore;
+use rand::CryptoRng;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,7 +138,7 @@ pub struct AdminToken(Secret<String>);
 
 impl AdminToken {
     /// A new one, as 64 hexadecimal digits.
-    pub fn random(rng: &mut (impl RngCore + rand::CryptoRng)) -> Self {
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
         let mut bytes = [0_u8; KEY_BYTES];
         rng.fill_bytes(&mut bytes);
         Self(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))

@@ -50,6 +50,19 @@ impl<S: Send + Sync> FromRequestParts<S> for DoorPath {
     }
 }
 
+/// A WHIP or WHEP session in the path, unparsed: alias and resource.
+pub(crate) struct StreamPath(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let alias = path_param(parts, state, "alias").await.ok_or(ApiError::NotFound)?;
+        let resource = path_param(parts, state, "resource").await.ok_or(ApiError::NotFound)?;
+        Ok(Self(alias, resource))
+    }
+}
+
 /// The participant in the path.
 pub(crate) struct ParticipantPath(pub(crate) ParticipantId);
 

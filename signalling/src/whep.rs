@@ -1,11 +1,11 @@
 //! WHEP (draft-ietf-wish-whep): somebody watches and hears the mix, and is in the roster. See [`crate::whip`].
 
 use crate::auth::BearerToken;
-use crate::extract::{DoorPath, Peer, SdpBody};
+use crate::extract::{DoorPath, Peer, SdpBody, StreamPath};
 use crate::problem::{ApiError, Problem};
 use crate::state::ApiState;
 use crate::whip::{Named, connect, disconnect};
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use mcu_core::conference::roster::Via;
@@ -37,7 +37,7 @@ pub(crate) async fn watch(
 pub(crate) async fn end(
     State(state): State<ApiState>,
     token: BearerToken,
-    path: RawPathParams,
+    path: StreamPath,
 ) -> Result<StatusCode, ApiError> {
     disconnect(&state, Via::Whep, &path, &token).await
 }

@@ -7,14 +7,14 @@
 use crate::api::field;
 use crate::auth::BearerToken;
 use crate::command::{Command, Identity, JoinRequest, Offer};
-use crate::extract::{DoorPath, Peer, SdpBody};
+use crate::extract::{DoorPath, Peer, SdpBody, StreamPath};
 use crate::model::IceServer;
 use crate::problem::{ApiError, Problem};
 use crate::room::Alias;
 use crate::sdp::precheck;
 use crate::secret::{Secret, same};
 use crate::state::ApiState;
-use axum::extract::{FromRequestParts, Query, RawPathParams, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::{CONTENT_TYPE, LINK, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -66,7 +66,7 @@ pub(crate) async fn publish(
 pub(crate) async fn end(
     State(state): State<ApiState>,
     token: BearerToken,
-    path: RawPathParams,
+    path: StreamPath,
 ) -> Result<StatusCode, ApiError> {
     disconnect(&state, Via::Whip, &path, &token).await
 }
@@ -126,12 +126,10 @@ pub(crate) async fn connect(
 pub(crate) async fn disconnect(
     state: &ApiState,
     via: Via,
-    path: &RawPathParams,
+    StreamPath(alias, id): &StreamPath,
     token: &BearerToken,
 ) -> Result<StatusCode, ApiError> {
     let token = token.0.expose().as_str();
-    let param = |name| path.iter().find_map(|(key, value)| (key == name).then_some(value));
-    let (Some(alias), Some(id)) = (param("alias"), param("resource")) else { return Err(ApiError::NotFound) };
     let who = open(state, via, alias, id, token).ok_or(ApiError::Unauthorized)?;
     match state.control.ask(|reply| Command::Leave { who, reply }).await {
         // The bearer may know: it is gone already.
