@@ -23,3 +23,5 @@ mod picture;
 mod sys;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,12 @@
 //! What the tests of this crate share: bits, moving pictures, a token, and measures of likeness.
 
+use crate::encode::{EncoderSettings, H264Backend, VideoEncoder};
+use crate::registry::{CodecFactory, NativeCodecs};
+use crate::vp9::sender::Vp9Sender;
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::frame::{Frame, FramePool, Size};
-use mcu_core::media::unit::{AccessUnit, Rotation, Sealed, UnitHeader};
+use mcu_core::media::unit::{AccessUnit, Clear, EncodedUnit, Rotation, Sealed, UnitHeader};
 use mcu_core::privacy::{Ledger, Plaintext, Purpose};
 use mcu_core::time::{FrameInterval, MediaTime, Mono};
 
@@ -99,4 +102,74 @@ pub(crate) fn picture(size: Size, index: u64) -> Frame {
 /// Peak signal-to-noise ratio of the luma planes, in dB; 99 when equal.
 pub(crate) fn psnr(a: &Frame, b: &Frame) -> f64 {
     crate::selftest::luma_psnr_db(a, b)
+}
+
+/// Every way to send a picture that the tests know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Vp8,
+    Vp9,
+    OpenH264,
+    X264,
+}
+
+impl Sender {
+    pub(crate) const ALL: [Self; 4] = [Self::Vp8, Self::Vp9, Self::OpenH264, Self::X264];
+    pub(crate) const OFFERED: [Self; 3] = [Self::Vp8, Self::OpenH264, Self::X264];
+
+    pub(crate) const fn codec(self) -> VideoCodec {
+        match self {
+            Self::Vp8 => VideoCodec::Vp8,
+            Self::Vp9 => VideoCodec::Vp9,
+            Self::OpenH264 | Self::X264 => VideoCodec::H264,
+        }
+    }
+
+    pub(crate) fn open(self, size: Size, bitrate_kbps: u32) -> Box<dyn VideoEncoder> {
+        let mut settings = EncoderSettings::new(self.codec(), size, 30, bitrate_kbps);
+        if self == Self::X264 {
+            settings.h264 = H264Backend::X264;
+        }
+        match self {
+            Self::Vp9 => Box::new(Vp9Sender::new(size, 30, bitrate_kbps).expect("libvpx has VP9")),
+            _ => NativeCodecs.video_encoder(&settings).expect("the encoder is there"),
+        }
+    }
+}
+
+/// Codes `pictures` of the moving scene from picture `first` on; those in `keyframes` are forced. Gives the index
+/// of each coded picture and its bytes.
+pub(crate) fn code(
+    encoder: &mut dyn VideoEncoder,
+    size: Size,
+    pictures: std::ops::Range<u64>,
+    keyframes: &[u64],
+) -> Vec<(u64, EncodedUnit)> {
+    pictures
+        .filter_map(|index| {
+            let coded = encoder.encode(&picture(size, index), at(index), keyframes.contains(&index));
+            Some((index, coded.expect("encodes")?))
+        })
+        .collect()
+}
+
+/// Opens a unit as the lane would.
+pub(crate) fn clear(codec: VideoCodec, index: u64, coded: &EncodedUnit) -> AccessUnit<Clear> {
+    token().open(unit(codec, index, coded.keyframe, &coded.data)).expect("own conference")
+}
+
+/// A picture that is hard to code: the moving scene under fresh noise of `amplitude`.
+pub(crate) fn noisy(size: Size, index: u64, amplitude: u8) -> Frame {
+    let pool = FramePool::new("test", 1);
+    let mut frame = pool.get(size).expect("a fresh pool has a frame");
+    crate::selftest::paint(&mut frame, index);
+    let mut random = Random::new(index + 1);
+    for mut plane in frame.planes_mut() {
+        for y in 0..usize::from(plane.size.height) {
+            for pixel in plane.row_mut(y) {
+                *pixel = pixel.saturating_add((random.next() >> 32) as u8 % amplitude);
+            }
+        }
+    }
+    frame.freeze()
 }

@@ -84,7 +84,8 @@ impl LaneDecoder {
 
     /// Decodes everything that waits, handing each picture to `sink` in order.
     ///
-    /// Returns when the queue is empty; the next push then asks for a job again.
+    /// Returns when the queue is empty; the next push then asks for a job again. That push may come an instant
+    /// before this call has returned: let the next job wait for the decoder (a mutex that is held no longer).
     pub fn run(&mut self, token: &Plaintext, sink: &mut dyn FnMut(Decoded)) -> LaneReport {
         let mut report = LaneReport::default();
         loop {

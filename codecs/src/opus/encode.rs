@@ -151,3 +151,57 @@ impl SoundEncoder for OpusEncoder {
         self.0.set_packet_loss_perc(i32::from(percent)).map_err(library)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_per_second(encoder: &mut OpusEncoder, amplitude: f32) -> usize {
+        let mut packet = [0; FRAME_BYTES_MAX];
+        (0..50)
+            .map(|frame| {
+                let sample = |at: usize| {
+                    let seconds = (frame * FRAME_SAMPLES + at) as f32 / 48_000.0;
+                    // A chord that drifts, so that prediction alone does not carry it.
+                    let wave = |hz: f32| (std::f32::consts::TAU * hz * seconds * (1.0 + seconds / 5.0)).sin();
+                    amplitude * (wave(220.0) + wave(1_310.0) + wave(3_700.0)) / 3.0
+                };
+                encoder.encode(&std::array::from_fn(sample), &mut packet).expect("encodes")
+            })
+            .sum()
+    }
+
+    #[test]
+    fn a_change_of_bitrate_is_obeyed() {
+        let settings = OpusSettings { bitrate_bps: 64_000, fec: false, ..OpusSettings::default() };
+        let mut encoder = OpusEncoder::new(&settings).expect("legal settings");
+        let before = bytes_per_second(&mut encoder, 0.5);
+        encoder.set_bitrate(16_000).expect("legal");
+        let after = bytes_per_second(&mut encoder, 0.5);
+        assert!((5_000..10_000).contains(&before), "{before} bytes at 64 kbit/s");
+        assert!((1_000..2_800).contains(&after), "{after} bytes at 16 kbit/s");
+    }
+
+    #[test]
+    fn silence_costs_next_to_nothing_with_dtx() {
+        let with = |dtx| OpusEncoder::new(&OpusSettings { dtx, ..OpusSettings::default() }).expect("legal");
+        let (mut on, mut off) = (with(true), with(false));
+        bytes_per_second(&mut on, 0.0);
+        bytes_per_second(&mut off, 0.0);
+        let (on, off) = (bytes_per_second(&mut on, 0.0), bytes_per_second(&mut off, 0.0));
+        assert!(on * 2 < off, "{on} bytes with DTX, {off} without");
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let good = OpusSettings::default();
+        let refused = |settings| OpusEncoder::new(&settings).err();
+        let low = OpusSettings { bitrate_bps: 5_999, ..good };
+        assert_eq!(refused(low), Some(SoundEncodeError::Bitrate { bitrate_bps: 5_999 }));
+        let hard = OpusSettings { complexity: 11, ..good };
+        assert_eq!(refused(hard), Some(SoundEncodeError::Complexity { complexity: 11 }));
+        let lossy = OpusSettings { expected_loss_percent: 101, ..good };
+        assert_eq!(refused(lossy), Some(SoundEncodeError::Loss { percent: 101 }));
+        assert_eq!(refused(good), None);
+    }
+}

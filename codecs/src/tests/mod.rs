@@ -1,0 +1,7 @@
+//! Tests of whole codecs: encode, damage, decode.
+
+mod damage;
+mod lane;
+mod picture;
+mod rate;
+mod round_trip;
