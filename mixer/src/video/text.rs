@@ -6,7 +6,7 @@
 //! costs that one text.
 
 use crate::video::sprite::Painting;
-use cosmic_text::fontdb::{self, Family};
+use cosmic_text::fontdb::{self, Family, Stretch, Style, Weight};
 use cosmic_text::{
     Attrs, Buffer, CacheKey, Ellipsize, EllipsizeHeightLimit, FontSystem, Metrics, Shaping, SwashCache,
     SwashContent, Wrap,
@@ -43,6 +43,15 @@ impl Typeface {
     }
 
     fn from_database(mut fonts: fontdb::Database) -> Self {
+        // Names are set in one plain style. A character that no font has makes the shaper open every face there
+        // is, so the others, three of four, only cost.
+        let plain = |face: &fontdb::FaceInfo| {
+            face.weight == Weight::NORMAL && face.style == Style::Normal && face.stretch == Stretch::Normal
+        };
+        let others: Vec<_> = fonts.faces().filter(|face| !plain(face)).map(|face| face.id).collect();
+        if others.len() < fonts.len() {
+            others.into_iter().for_each(|id| fonts.remove_face(id));
+        }
         let has =
             |name: &str| fonts.faces().any(|face| face.families.iter().any(|(family, _)| family == name));
         let first = || fonts.faces().find_map(|face| face.families.first().map(|(name, _)| name.clone()));
@@ -67,14 +76,15 @@ pub struct FontReport {
 
 /// What the fonts of `typeface` can write. Shapes a sample of each script, so it takes some milliseconds.
 pub fn font_report(typeface: &Typeface) -> FontReport {
-    const SAMPLES: [(&str, &str); 7] = [
+    const SAMPLES: [(&str, &str); 8] = [
         ("Latin", "Ayşe"),
         ("Greek", "Ζωή"),
         ("Cyrillic", "Юлія"),
         ("Arabic", "ليلى"),
         ("Hebrew", "יעל"),
         ("Devanagari", "आशा"),
-        ("CJK", "山田"),
+        ("Han and Kana", "山田さくら"),
+        ("Hangul", "김민준"),
     ];
     let mut painter = TextPainter::new(typeface);
     let scripts = SAMPLES.map(|(script, sample)| {
@@ -291,7 +301,7 @@ mod tests {
             0..0x11_0000,
         ];
         let mut shaped = 0;
-        for round in 0..400 {
+        for round in 0..150 {
             let length = random.random_range(0..40);
             let raw: String = (0..length)
                 .filter_map(|_| {
@@ -310,7 +320,7 @@ mod tests {
                 assert!(line.width() < 600, "round {round}: {} px of {width_max} for {name:?}", line.width());
             }
         }
-        assert!(shaped > 200, "the control: {shaped} were shaped");
+        assert!(shaped > 75, "the control: {shaped} were shaped");
         assert_eq!(painter.panics(), 0);
     }
 
