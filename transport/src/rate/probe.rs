@@ -26,7 +26,7 @@ impl ProbePolicy {
         let now = Desired { minimum_kbps: 0, desired_kbps: wanted.saturating_add(wanted / 4) };
         let far = self.said.is_none_or(|said| {
             said.minimum_kbps != now.minimum_kbps
-                || said.desired_kbps.abs_diff(now.desired_kbps) * 20 > said.desired_kbps
+                || said.desired_kbps.abs_diff(now.desired_kbps) > said.desired_kbps / 20
         });
         if !far {
             return None;

@@ -19,3 +19,5 @@ pub use video::{VideoCounters, VideoReceiver};
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+pub(crate) use simulation::Random;

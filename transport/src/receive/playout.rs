@@ -25,8 +25,8 @@ const PREROLL_SAMPLES: i64 = 3_840;
 const FADE_IN: usize = BLOCK_SAMPLES;
 /// Delay over the goal that is shortened away: one packet, so that nothing is done about what a packet's length explains.
 const OVER: i64 = 20_000_000;
-/// Delay under the goal that is lengthened.
-const UNDER: i64 = 5_000_000;
+/// Delay under the goal that is lengthened: any, for under it packets come too late.
+const UNDER: i64 = 0;
 /// Delay off the goal at which a splice may be heard rather than the delay.
 const FAR: i64 = 40_000_000;
 /// Delay off the goal at which any splice will do, and at every pull.
@@ -192,7 +192,8 @@ impl SoundBuffer {
             self.playing = false;
             self.next_sequence = packet.sequence;
         }
-        let played = packet.sequence < self.next_sequence || (self.playing && timestamp < self.next_timestamp);
+        let played =
+            packet.sequence < self.next_sequence || (self.playing && timestamp < self.next_timestamp);
         // Almost always the new packet is the last: look from the back.
         let after = self.packets.iter().rev().take_while(|held| held.sequence > packet.sequence).count();
         let at = self.packets.len() - after;
@@ -211,7 +212,8 @@ impl SoundBuffer {
     pub fn pull(&mut self, now: Mono, decoder: &mut impl SoundDecoder, out: &mut Block) -> Played {
         self.counters.total_samples += BLOCK_SAMPLES as u64;
         if !self.playing && !self.begin(now, decoder) {
-            self.pending = if self.pending > 0 { self.pending + BLOCK_SAMPLES as u64 } else { 0 }.min(PENDING_MAX);
+            self.pending =
+                if self.pending > 0 { self.pending + BLOCK_SAMPLES as u64 } else { 0 }.min(PENDING_MAX);
             if self.pending == 0 {
                 self.counters.silent_samples += BLOCK_SAMPLES as u64;
             }
@@ -256,7 +258,10 @@ impl SoundBuffer {
             (self.next_sequence, self.next_timestamp) = (front.sequence, front.timestamp);
         }
         // What should have been played by now only warms the decoder up; less than a packet of it is played.
-        while self.packets.front().is_some_and(|front| front.timestamp.saturating_add(PACKET_SAMPLES_USUAL as i64) <= position)
+        while self
+            .packets
+            .front()
+            .is_some_and(|front| front.timestamp.saturating_add(PACKET_SAMPLES_USUAL as i64) <= position)
         {
             self.decode_front(decoder);
             self.sound.clear();

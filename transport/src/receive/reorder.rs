@@ -139,3 +139,115 @@ impl ReorderBuffer {
         self.counters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::Random;
+    use bytes::Bytes;
+
+    fn packet(sequence: u64, arrival: Mono) -> Packet {
+        Packet {
+            sequence,
+            timestamp: 0,
+            marker: false,
+            arrival,
+            audio_level_dbov: None,
+            payload: Bytes::new(),
+        }
+    }
+
+    /// What a poll tells: a packet's sequence number, or a loss.
+    fn drain(buffer: &mut ReorderBuffer, now: Mono) -> Vec<Result<u64, u64>> {
+        std::iter::from_fn(|| buffer.poll(now))
+            .map(|item| match item {
+                Reordered::Packet(packet) => Ok(packet.sequence),
+                Reordered::Lost { count } => Err(count),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_gap_waits_until_its_deadline_and_then_is_an_item() {
+        let (mut buffer, start) = (ReorderBuffer::default(), Mono::from_millis(1_000));
+        for sequence in [7, 8, 11] {
+            buffer.push(packet(sequence, start));
+        }
+        assert_eq!(drain(&mut buffer, start), [Ok(7), Ok(8)]);
+        let deadline = buffer.next_deadline().expect("a gap");
+        assert_eq!(drain(&mut buffer, deadline.before(Duration::from_nanos(1))), []);
+        assert_eq!(drain(&mut buffer, deadline), [Err(2), Ok(11)]);
+        buffer.push(packet(9, deadline));
+        assert_eq!((buffer.counters().lost, buffer.counters().late, buffer.next_deadline()), (2, 1, None));
+    }
+
+    #[test]
+    fn the_wait_follows_the_round_trip_within_bounds() {
+        for (round_trip_ms, wait_ms) in [(0, 50), (50, 135), (5_000, 250)] {
+            let mut buffer = ReorderBuffer::default();
+            buffer.set_round_trip(Duration::from_millis(round_trip_ms));
+            buffer.push(packet(1, Mono::ZERO));
+            buffer.push(packet(3, Mono::ZERO));
+            drain(&mut buffer, Mono::ZERO);
+            assert_eq!(buffer.next_deadline(), Some(Mono::from_millis(wait_ms)));
+        }
+    }
+
+    #[test]
+    fn a_jump_and_a_full_buffer_are_bounded() {
+        let mut buffer = ReorderBuffer::default();
+        buffer.push(packet(5, Mono::ZERO));
+        for sequence in 0..2 * REORDER_PACKETS_MAX as u64 {
+            buffer.push(packet(u64::MAX - 5_000 + sequence, Mono::ZERO));
+        }
+        assert_eq!(buffer.len(), REORDER_PACKETS_MAX);
+        // Full: nothing is waited for any more.
+        let out = drain(&mut buffer, Mono::ZERO);
+        assert_eq!((out[0], out.len()), (Ok(5), 1));
+        buffer.push(packet(u64::MAX, Mono::ZERO));
+        let out = drain(&mut buffer, Mono::ZERO);
+        assert_eq!(out[0], Err(u64::MAX - 5_000 - 6));
+        assert!(buffer.counters().overflowed > 0);
+    }
+
+    #[test]
+    fn any_shuffling_network_gives_every_packet_once_and_in_order() {
+        for seed in 1..=50 {
+            let mut random = Random::new(seed);
+            let mut arrivals: Vec<(u64, u64)> = Vec::new();
+            let mut lost = 0;
+            for sequence in 0..2_000_u64 {
+                // The ends arrive, so that every loss lies between packets.
+                if (1..1_999).contains(&sequence) && random.below(20) == 0 {
+                    lost += 1;
+                    continue;
+                }
+                for _ in 0..=usize::from(random.below(50) == 0) {
+                    let jitter = if sequence == 0 { 0 } else { random.below(40) as u64 };
+                    arrivals.push((sequence * 2 + jitter, sequence));
+                }
+            }
+            arrivals.sort_unstable();
+            let (mut buffer, mut out) = (ReorderBuffer::default(), Vec::new());
+            for (at, sequence) in &arrivals {
+                let now = Mono::from_millis(*at);
+                out.extend(drain(&mut buffer, now));
+                buffer.push(packet(*sequence, now));
+                out.extend(drain(&mut buffer, now));
+            }
+            out.extend(drain(&mut buffer, Mono::from_millis(60_000)));
+            let mut next = 0;
+            for item in out {
+                match item {
+                    Ok(sequence) => {
+                        assert_eq!(sequence, next, "seed {seed}");
+                        next += 1;
+                    }
+                    Err(count) => next += count,
+                }
+            }
+            assert_eq!((next, buffer.counters().lost), (2_000, lost), "seed {seed}");
+            assert!(buffer.counters().duplicate + buffer.counters().late > 0);
+        }
+    }
+}

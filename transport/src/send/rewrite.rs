@@ -170,3 +170,97 @@ impl RenditionSwitch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Packetizer;
+    use bytes::Bytes;
+    use mcu_core::media::codec::VideoCodec;
+    use mcu_core::media::unit::EncodedUnit;
+    use mcu_core::time::FrameInterval;
+    use str0m::rtp::Vp8Descriptor;
+
+    const HIGH: RenditionId = RenditionId(1);
+    const LOW: RenditionId = RenditionId(2);
+
+    fn unit(tick: u64, keyframe: bool) -> PacketizedUnit {
+        let data = Bytes::from(vec![u8::from(!keyframe); 3_000]);
+        let unit = EncodedUnit { data, keyframe, at: FrameInterval::FPS_30.at(tick) };
+        Packetizer::new(VideoCodec::Vp8).expect("sent").packetize(&unit).expect("a picture")
+    }
+
+    fn sent(decision: Decision) -> Placed {
+        match decision {
+            Decision::Send(placed) => placed,
+            Decision::Hold(why) => panic!("held: {why:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_go_on_whatever_is_sent() {
+        let mut switch = RenditionSwitch::new(65_530, u32::MAX - 1_000);
+        switch.select(Some(HIGH));
+        let mut last: Option<(u64, u32, Vp8Patch)> = None;
+        for tick in 1..200 {
+            if tick == 100 {
+                switch.select(Some(LOW));
+            }
+            let unit = unit(tick, tick % 40 == 1);
+            // Both renditions tick alike; the receiver sees one continuous stream.
+            for rendition in [HIGH, LOW] {
+                let Decision::Send(placed) = switch.offer(rendition, &unit, false) else {
+                    continue;
+                };
+                if let Some((next, timestamp, _)) = last {
+                    assert_eq!(
+                        (placed.first_sequence, placed.timestamp),
+                        (next, timestamp.wrapping_add(3_000))
+                    );
+                }
+                let descriptor = Vp8Descriptor::parse(&unit.payloads[0]).expect("ours");
+                let number = (65_530_u64 + tick) as u16 & 0x7fff;
+                let patch =
+                    descriptor.patch().picture_id(number).tl0_pic_idx((65_530_u64 + tick) as u8).build();
+                assert_eq!(placed.vp8_patch, patch.ok(), "tick {tick}");
+                let next = placed.first_sequence + unit.payloads.len() as u64;
+                last = Some((next, placed.timestamp, patch.expect("both are there")));
+            }
+        }
+        assert_eq!((switch.switches(), switch.held()), (2, 20), "waits for the key frame of tick 121");
+    }
+
+    #[test]
+    fn whoever_misses_a_picture_waits_for_the_next_key_frame() {
+        let mut switch = RenditionSwitch::new(0, 0);
+        assert_eq!(switch.wants_keyframe(), None);
+        switch.select(Some(HIGH));
+        assert_eq!(switch.wants_keyframe(), Some(HIGH));
+        assert_eq!(switch.offer(HIGH, &unit(1, false), false), Decision::Hold(Held::AwaitsKeyframe));
+        assert_eq!(switch.offer(LOW, &unit(1, true), false), Decision::Hold(Held::OtherRendition));
+        assert_eq!(sent(switch.offer(HIGH, &unit(2, true), false)).first_sequence, 0);
+        assert_eq!(switch.wants_keyframe(), None);
+        assert_eq!(switch.offer(HIGH, &unit(3, false), true), Decision::Hold(Held::WayFull));
+        assert_eq!(switch.wants_keyframe(), Some(HIGH));
+        assert_eq!(switch.offer(HIGH, &unit(4, false), false), Decision::Hold(Held::AwaitsKeyframe));
+        assert_eq!(switch.offer(HIGH, &unit(5, true), true), Decision::Hold(Held::WayFull));
+        // No sequence number was spent on what was not sent.
+        assert_eq!(sent(switch.offer(HIGH, &unit(6, true), false)).first_sequence, 3);
+        assert_eq!(switch.offer(HIGH, &unit(6, false), false), Decision::Hold(Held::NotNewer));
+    }
+
+    #[test]
+    fn the_old_rendition_runs_until_the_new_one_can_begin() {
+        let mut switch = RenditionSwitch::new(0, 0);
+        switch.select(Some(HIGH));
+        sent(switch.offer(HIGH, &unit(1, true), false));
+        switch.select(Some(LOW));
+        sent(switch.offer(HIGH, &unit(2, false), false));
+        assert_eq!(switch.offer(LOW, &unit(2, false), false), Decision::Hold(Held::AwaitsKeyframe));
+        assert_eq!(switch.wants_keyframe(), Some(LOW));
+        sent(switch.offer(LOW, &unit(3, true), false));
+        assert_eq!(switch.offer(HIGH, &unit(4, false), false), Decision::Hold(Held::OtherRendition));
+        switch.select(None);
+        assert_eq!(switch.offer(LOW, &unit(4, true), false), Decision::Hold(Held::OtherRendition));
+    }
+}
