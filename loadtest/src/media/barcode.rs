@@ -228,3 +228,6 @@ fn mean(plane: Plane<'_>, across: (usize, usize), down: (usize, usize)) -> Optio
         (down.0..down.1).flat_map(|row| &plane.row(row)[across.0..across.1]).map(|p| u32::from(*p)).sum();
     Some(sum as f32 / ((across.1 - across.0) * (down.1 - down.0)) as f32)
 }
+
+#[cfg(test)]
+mod tests;

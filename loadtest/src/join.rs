@@ -1,0 +1,323 @@
+//! `mcu-load join`: fills a meeting with talking heads, and measures if asked.
+//!
+//! Flow: command line -> loops -> bots, one a fifth of a second -> a line per second -> the report. Thread: the runtime's.
+
+use crate::{EXIT_FAILED, EXIT_PIN};
+use clap::{Args, ValueEnum};
+use loadtest::bot::report::{Outcome, Report};
+use loadtest::bot::target::{Target, TargetError};
+use loadtest::bot::{self, Bot, BotSpec, Stage};
+use loadtest::media::barcode::SenderId;
+use loadtest::media::loops::{Library, LoopError, LoopSet, LoopSpec};
+use loadtest::relay::profile::Profile;
+use mcu_core::media::codec::VideoCodec;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Between two joins: five people a second come through the door.
+const JOIN_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("where").required(true).args(["url", "announce"])))]
+pub(crate) struct JoinArguments {
+    /// The join link: http(s)://HOST[:PORT]/m/ALIAS
+    url: Option<String>,
+    /// The JSON file that `mcu serve --announce` wrote: link, PIN and CA
+    #[arg(long)]
+    announce: Option<PathBuf>,
+    /// The room's PIN
+    #[arg(long, env = "MCU_PIN", hide_env_values = true)]
+    pin: Option<String>,
+    /// PEM file of the CA that signed the node's certificate
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// How many talking heads
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
+    count: u16,
+    /// How long they stay, in seconds; without it, until Ctrl-C
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// What they send
+    #[arg(long, value_enum, default_value_t = CodecName::Vp8)]
+    codec: CodecName,
+    /// The largest picture that they send
+    #[arg(long, value_enum, default_value_t = SizeName::P360)]
+    size: SizeName,
+    /// Decode and measure in every bot (without it, they count packets)
+    #[arg(long)]
+    measure: bool,
+    /// Lead the first bot through a bad network: n0 to n10, squeeze-300, also with -up or -down
+    #[arg(long)]
+    network: Option<Profile>,
+    /// Seed of the bad network
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The first bot's sender id: its bar code and its tone
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=823))]
+    first_sender: u16,
+    /// Where encoded loops are kept
+    #[arg(long, default_value_os_t = std::env::temp_dir().join("mcu-load-loops"))]
+    cache: PathBuf,
+    /// Write the bots' reports here, as a JSON list
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CodecName {
+    Vp8,
+    H264,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SizeName {
+    #[value(name = "180p")]
+    P180,
+    #[value(name = "360p")]
+    P360,
+    #[value(name = "720p")]
+    P720,
+}
+
+impl SizeName {
+    const fn height(self) -> u16 {
+        match self {
+            Self::P180 => 180,
+            Self::P360 => 360,
+            Self::P720 => 720,
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JoinError {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Loops(#[from] LoopError),
+    #[error("this room needs a pin: pass --pin PIN, --announce FILE or MCU_PIN")]
+    NeedsPin,
+    #[error("{failed} of {count} bots failed; the first: {first}")]
+    Bots { failed: usize, count: usize, first: String },
+    #[error("cannot write the report {path}: {source}")]
+    Report { path: PathBuf, source: std::io::Error },
+    #[error("no signals can be taken: {0}")]
+    Signals(std::io::Error),
+    #[error("the loops could not be made: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl JoinError {
+    pub(crate) const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::NeedsPin) { EXIT_PIN } else { EXIT_FAILED }
+    }
+}
+
+/// What ends a run early.
+struct Interrupts {
+    ctrl_c: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> Result<Self, JoinError> {
+        let listen = |kind| signal(kind).map_err(JoinError::Signals);
+        Ok(Self { ctrl_c: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+pub(crate) async fn join(arguments: JoinArguments) -> Result<(), JoinError> {
+    let target = target(&arguments)?;
+    let mut interrupts = Interrupts::new()?;
+    let sets = tokio::select! {
+        sets = loops(&arguments) => sets?,
+        () = interrupts.any() => return Ok(()),
+    };
+    let stage = Stage::start();
+    let reports = stay(&arguments, &target, sets, &stage, &mut interrupts).await;
+    if let Some(path) = &arguments.report {
+        write_report(path, &reports).map_err(|source| JoinError::Report { path: path.clone(), source })?;
+    }
+    judge(&reports, target.pin.is_empty())
+}
+
+fn target(arguments: &JoinArguments) -> Result<Target, JoinError> {
+    let mut target = match (&arguments.announce, &arguments.url) {
+        (Some(path), _) => Target::from_announce(path)?,
+        (None, url) => url.as_deref().unwrap_or_default().parse()?,
+    };
+    if let Some(pin) = &arguments.pin {
+        target = target.with_pin(pin);
+    }
+    if let Some(ca) = &arguments.ca {
+        target = target.with_ca_file(ca)?;
+    }
+    Ok(target)
+}
+
+/// Every bot's loops, made on the blocking pool with progress on stderr.
+async fn loops(arguments: &JoinArguments) -> Result<Vec<Arc<LoopSet>>, JoinError> {
+    let codec = match arguments.codec {
+        CodecName::Vp8 => VideoCodec::Vp8,
+        CodecName::H264 => VideoCodec::H264,
+    };
+    let height = arguments.size.height();
+    let specs: Vec<LoopSpec> = senders(arguments)
+        .map(|sender| LoopSpec::talking_head(sender).coded(codec).up_to(height))
+        .collect();
+    let library = Library::open(&arguments.cache)?;
+    let progress = |done: usize, total: usize| {
+        let end = if done == total { "\n" } else { "" };
+        eprint!("\rloops: {done} of {total}{end}");
+    };
+    Ok(tokio::task::spawn_blocking(move || library.get_all(&specs, &progress)).await??)
+}
+
+fn senders(arguments: &JoinArguments) -> impl Iterator<Item = SenderId> + use<> {
+    (arguments.first_sender..arguments.first_sender + arguments.count).map(SenderId)
+}
+
+/// Lets the bots in one by one, watches them, and sees them out.
+async fn stay(
+    arguments: &JoinArguments,
+    target: &Target,
+    sets: Vec<Arc<LoopSet>>,
+    stage: &Stage,
+    interrupts: &mut Interrupts,
+) -> Vec<Report> {
+    let everybody: Vec<SenderId> = senders(arguments).collect();
+    let mut bots = Vec::new();
+    let mut waiting = sets.into_iter();
+    let mut door = tokio::time::interval(JOIN_INTERVAL);
+    let mut lines = tokio::time::interval(Duration::from_secs(1));
+    let end = async {
+        match arguments.seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            () = interrupts.any() => break,
+            _ = door.tick(), if waiting.len() > 0 => if let Some(set) = waiting.next() {
+                let mut spec = BotSpec::new(target.clone(), set.spec().sender).sending(set);
+                if arguments.measure {
+                    spec = spec.measuring(everybody.iter().copied());
+                }
+                if let Some(profile) = arguments.network.clone().filter(|_| bots.is_empty()) {
+                    spec = spec.through(profile, arguments.seed);
+                }
+                bots.push(bot::start(spec, stage));
+            },
+            _ = lines.tick() => {
+                let reports: Vec<Report> = bots.iter().map(Bot::report).collect();
+                println!("{}", line(stage, &reports));
+                let is_over = |report: &Report| report.outcome != Outcome::Running {};
+                if waiting.len() == 0 && reports.iter().all(is_over) {
+                    break;
+                }
+            }
+        }
+    }
+    // All at once: each says goodbye by itself.
+    let leaving: Vec<_> = bots.into_iter().map(|bot| tokio::spawn(bot.finish())).collect();
+    let mut reports = Vec::with_capacity(leaving.len());
+    for bot in leaving {
+        // A bot that panicked has no report; the panic has been printed.
+        reports.extend(bot.await);
+    }
+    reports
+}
+
+/// One second in one line.
+fn line(stage: &Stage, reports: &[Report]) -> String {
+    let connected = reports.iter().filter(|r| r.join.connected_ms.is_some()).count();
+    let failed = reports.iter().filter(|r| matches!(r.outcome, Outcome::Failed { .. })).count();
+    let frames: u64 = reports.iter().map(|r| r.sent.frames).sum();
+    let packets: u64 = reports.iter().map(|r| r.received.picture_packets + r.received.sound_packets).sum();
+    let mut line = format!(
+        "{:>5} s  in {connected}/{}  failed {failed}  sent {frames} pictures  received {packets} packets",
+        stage.clock.now().as_millis() / 1_000,
+        reports.len(),
+    );
+    let measured: Vec<&Report> = reports.iter().filter(|r| r.measured).collect();
+    if !measured.is_empty() {
+        let freezes: u64 = measured.iter().map(|r| r.main.freezes).sum();
+        let concealed: u64 = measured.iter().map(|r| r.sound.concealed_samples).sum();
+        let fps = measured.iter().filter_map(|r| r.main.fps).fold(f64::INFINITY, f64::min);
+        let ages = measured.iter().flat_map(|r| &r.main.tiles).flat_map(|t| &t.codes).map(|c| c.age_ms.p95);
+        let worst = ages.max().unwrap_or(0);
+        line += &format!("  fps >= {fps:.1}  freezes {freezes}  concealed {} ms  latency p95 <= {worst} ms", concealed / 48);
+    }
+    line
+}
+
+fn write_report(path: &Path, reports: &[Report]) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, reports)?;
+    file.flush()
+}
+
+/// Whether everybody stayed to the end.
+fn judge(reports: &[Report], is_without_pin: bool) -> Result<(), JoinError> {
+    let mut first = None;
+    let mut failed = 0;
+    for report in reports {
+        let reason = match &report.outcome {
+            Outcome::Failed { code: Some(code), .. } if code == "join-refused" && is_without_pin => {
+                return Err(JoinError::NeedsPin);
+            }
+            Outcome::Failed { stage, detail, .. } => format!("{} at {stage}: {detail}", report.name),
+            Outcome::Closed { reason } => format!("{}: the node closed the session ({reason})", report.name),
+            Outcome::Running {} | Outcome::Left {} => continue,
+        };
+        failed += 1;
+        first.get_or_insert(reason);
+    }
+    match first {
+        Some(first) => Err(JoinError::Bots { failed, count: reports.len(), first }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(outcome: Outcome) -> Report {
+        Report { outcome, ..Report::new(SenderId(1), "Bot 1".into(), false) }
+    }
+
+    fn refused() -> Report {
+        ended(Outcome::Failed { stage: "join".into(), code: Some("join-refused".into()), detail: "no".into() })
+    }
+
+    #[test]
+    fn a_refusal_without_a_pin_is_exit_code_3_and_says_what_to_pass() {
+        let error = judge(&[refused()], true).expect_err("is refused");
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains("--pin"), "{error}");
+        assert_eq!(judge(&[refused()], false).expect_err("a wrong pin fails as well").exit_code(), 1);
+    }
+
+    #[test]
+    fn staying_to_the_end_is_success_and_being_thrown_out_is_not() {
+        assert!(judge(&[ended(Outcome::Left {})], false).is_ok());
+        let closed = ended(Outcome::Closed { reason: "draining".into() });
+        let error = judge(&[ended(Outcome::Left {}), closed], false).expect_err("one was closed");
+        assert_eq!((error.exit_code(), error.to_string().contains("1 of 2")), (1, true));
+    }
+}
