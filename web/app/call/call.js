@@ -28,7 +28,7 @@ export class Call {
   /** Held open by the space bar while muted. */
   talking = signal(false);
   participants = signal([]);
-  /** @type {import('../view.js').signal<string | null>} Who shares content. */
+  /** @type {import('../view.js').signal<number | null>} Who shares content. */
   floor = signal(null);
   /** @type {import('../view.js').signal<import('../net/quality.js').Measured | null>} */
   measured = signal(null);
@@ -149,12 +149,12 @@ export class Call {
     this.#overlay.value = false;
   }
 
-  /** @param {string} id */
+  /** @param {number} id */
   muteOther(id) {
     return this.#asHost(api.muteOther(this.link.token, this.room.alias, id));
   }
 
-  /** @param {string} id */
+  /** @param {number} id */
   removeOther(id) {
     return this.#asHost(api.removeOther(this.link.token, this.room.alias, id));
   }
@@ -250,7 +250,7 @@ export class Call {
     for (const name of muted) announce(strings.announce.othersMuted(name));
   }
 
-  /** @param {string | null} holder */
+  /** @param {number | null} holder */
   #takeFloor(holder) {
     const name = this.participants.peek().find(({ id }) => id === holder)?.name ?? '';
     const ended = this.share.floorIs(holder);
@@ -278,7 +278,7 @@ export class Call {
     const { report, mid } = await peer.stats();
     const { fps, freezes } = readReport(report.values(), mid);
     this.#freezes = { total: freezes, fresh: Math.max(0, freezes - this.#freezes.total) };
-    this.link.send({ type: 'stats', freezes: this.#freezes.fresh, fps });
+    this.link.send({ type: 'stats', freezes, fps });
   }
 
   /** @param {number} level */

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Participant As in docs/API.md.
- * @property {string} id
+ * @property {number} id In the order of joining.
  * @property {string} name
  * @property {'host'|'guest'} role
  * @property {'browser'|'whip'|'whep'} via
@@ -16,7 +16,7 @@
 /**
  * @param {Participant[]} before
  * @param {Participant[]} after
- * @param {string} me Own id: what one does oneself is not news.
+ * @param {number} me Own id: what one does oneself is not news.
  * @returns {{joined: string[], left: string[], muted: string[]}} Names.
  */
 export function changesBetween(before, after, me) {
@@ -32,12 +32,12 @@ export function changesBetween(before, after, me) {
 
 /**
  * @param {Participant[]} people
- * @param {string} me
+ * @param {number} me
  * @returns {Participant[]} Oneself, then hosts, then by name.
  */
 export function inOrder(people, me) {
   const rank = ({ id, role }) => (id === me ? 0 : role === 'host' ? 1 : 2);
-  return [...people].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
+  return [...people].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name) || a.id - b.id);
 }
 
 /** @param {string} name @returns {string} At most two letters that stand for a person. */

@@ -12,7 +12,7 @@ export class ScreenShare {
   #granted = false;
   #opening = false;
 
-  /** @param {string} me Own participant id. */
+  /** @param {number} me Own participant id. */
   constructor(me) {
     this.#me = me;
   }
@@ -42,7 +42,7 @@ export class ScreenShare {
   }
 
   /**
-   * @param {string | null} holder Who holds the floor.
+   * @param {number | null} holder Who holds the floor.
    * @returns {boolean} Whether that ended the own share.
    */
   floorIs(holder) {

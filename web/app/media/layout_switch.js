@@ -15,7 +15,7 @@ export function isAtOrAfter(timestamp, reference) {
 }
 
 /**
- * @typedef {import('./geometry.js').Rect & {participant_id: string, kind: string, self: boolean, video: boolean}} Tile
+ * @typedef {import('./geometry.js').Rect & {participant_id: number, kind: string, self: boolean, video: boolean}} Tile
  * @typedef {{canvas: {width: number, height: number}, rtp_timestamp: number, tiles: Tile[], layout: string}} Layout
  */
 

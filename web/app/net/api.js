@@ -20,7 +20,7 @@ export class Problem extends Error {
 /**
  * @typedef {object} Joined What `join` returns.
  * @property {string} token
- * @property {string} participant_id
+ * @property {number} participant_id
  * @property {'host'|'guest'} role
  * @property {{name: string, alias: string}} room
  * @property {RTCIceServer[]} ice_servers
@@ -93,12 +93,12 @@ export function leave(token) {
   return request('DELETE', '/session', { token, keepalive: true });
 }
 
-/** Mutes somebody else (hosts). @param {string} token @param {string} alias @param {string} id */
+/** Mutes somebody else (hosts). @param {string} token @param {string} alias @param {number} id */
 export function muteOther(token, alias, id) {
-  return request('POST', `${room(alias)}/participants/${encodeURIComponent(id)}/mute`, { token, body: { muted: true } });
+  return request('POST', `${room(alias)}/participants/${id}/mute`, { token, body: { muted: true } });
 }
 
-/** Removes somebody else (hosts). @param {string} token @param {string} alias @param {string} id */
+/** Removes somebody else (hosts). @param {string} token @param {string} alias @param {number} id */
 export function removeOther(token, alias, id) {
-  return request('POST', `${room(alias)}/participants/${encodeURIComponent(id)}/disconnect`, { token });
+  return request('POST', `${room(alias)}/participants/${id}/disconnect`, { token });
 }

@@ -53,7 +53,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     await page.getByRole('menu').waitFor();
     await inspect(page, `layout-menu-${look}`);
     await page.keyboard.press('Escape');
-    bench.node.send({ type: 'floor', holder: 'q0' });
+    bench.node.send({ type: 'floor', holder: 10 });
     await page.waitForFunction(() => document.querySelector('.pane-content video')?.videoWidth > 0);
     await inspect(page, `content-${look}`);
     await context.close();

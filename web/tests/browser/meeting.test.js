@@ -174,7 +174,7 @@ test('who speaks while muted is told so', async () => {
 
 test('the arrangement that somebody else sets is shown', async () => {
   const { page, context } = await bench.join();
-  bench.node.send({ type: 'roster', participants: [{ id: 'p1', name: 'Ada Lovelace', role: 'guest', via: 'browser', layout: 'grid' }] });
+  bench.node.send({ type: 'roster', participants: [{ id: 1, name: 'Ada Lovelace', role: 'guest', via: 'browser', layout: 'grid' }] });
   await page.keyboard.press('l');
   await page.getByRole('menuitemradio', { name: 'Grid', checked: true }).waitFor();
   await context.close();
@@ -187,8 +187,8 @@ test('sharing a screen, until somebody else holds the floor', async () => {
   await page.getByText('You are sharing your screen').waitFor();
   const line = () => page.evaluate(() => window.__mcu.pc.getSenders()[2].track?.contentHint ?? null);
   assert.equal(await line(), 'detail');
-  bench.node.send({ type: 'floor', holder: 'p1' });
-  bench.node.send({ type: 'floor', holder: 'q1' });
+  bench.node.send({ type: 'floor', holder: 1 });
+  bench.node.send({ type: 'floor', holder: 11 });
   await page.locator('.toast', { hasText: 'Alan Turing is already sharing' }).waitFor();
   await page.waitForFunction(() => window.__mcu.pc.getSenders()[2].track === null);
   await page.getByText('Alan Turing is sharing', { exact: true }).waitFor();
@@ -216,9 +216,9 @@ test('people come, go and are muted; a host may mute and remove', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   const paths = bench.node.requests.map(({ path }) => path);
-  assert.ok(paths.includes('/rooms/weekly/participants/q0/mute'));
-  assert.ok(paths.includes('/rooms/weekly/participants/q1/disconnect'));
-  bench.node.roster([...PEOPLE.slice(1), { id: 'q9', name: 'Barbara Liskov' }]);
+  assert.ok(paths.includes('/rooms/weekly/participants/10/mute'));
+  assert.ok(paths.includes('/rooms/weekly/participants/11/disconnect'));
+  bench.node.roster([...PEOPLE.slice(1), { id: 19, name: 'Barbara Liskov' }]);
   await page.locator('.toast', { hasText: 'Barbara Liskov joined' }).waitFor();
   await page.locator('.toast', { hasText: 'Grace Hopper left' }).waitFor();
   await context.close();

@@ -3,7 +3,7 @@
 export const NAMES = ['Grace Hopper', 'Alan Turing', 'Radia Perlman', 'Katherine Johnson', 'Edsger Dijkstra'];
 
 export const PEOPLE = NAMES.map((name, index) => ({
-  id: `q${index}`,
+  id: 10 + index,
   name,
   role: index === 0 ? 'host' : 'guest',
   via: index === 4 ? 'whep' : index === 3 ? 'whip' : 'browser',
@@ -16,7 +16,7 @@ export const PEOPLE = NAMES.map((name, index) => ({
  * A grid of three by two, with oneself in one of its places.
  *
  * @param {number} place 0 to 5.
- * @returns {{x: number, y: number, width: number, height: number, participant_id: string, name: string, self: boolean,
+ * @returns {{x: number, y: number, width: number, height: number, participant_id: number, name: string, self: boolean,
  *   kind: string, video: boolean}[]}
  */
 export function gridWithSelfAt(place) {
@@ -25,7 +25,7 @@ export function gridWithSelfAt(place) {
   const others = [...PEOPLE];
   return Array.from({ length: 6 }, (_, index) => {
     const self = index === place;
-    const person = self ? { id: 'p1', name: 'Ada Lovelace' } : others.shift();
+    const person = self ? { id: 1, name: 'Ada Lovelace' } : others.shift();
     const x = (index % 3) * (width + 4);
     const y = Math.floor(index / 3) * (height + 4) + 118;
     return { x, y, width, height, participant_id: person.id, name: person.name, self, kind: 'main', video: true };

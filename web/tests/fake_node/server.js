@@ -18,21 +18,21 @@ const TYPES = {
 
 /** What the node sends with the page; the README of the client asks for exactly this. */
 export const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
-  "connect-src 'self'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
   "img-src 'self' blob: data:",
   "media-src 'self' blob:",
-  "style-src 'self'",
-  "script-src 'self'",
-  "object-src 'none'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
   "base-uri 'none'",
-  "form-action 'none'",
+  "form-action 'self'",
   "frame-ancestors 'none'",
 ].join('; ');
 
 export const GUEST_PIN = '123456';
 export const HOST_PIN = '654321';
-const ME = 'p1';
+const ME = 1;
 
 export class FakeNode {
   /** @type {{method: string, path: string, body: any, token: string | null}[]} */

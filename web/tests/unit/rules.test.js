@@ -66,12 +66,13 @@ test('news of the roster are about others', () => {
 
 test('oneself comes first, then hosts, then names', () => {
   const people = [
-    { id: '1', role: 'guest', name: 'Zoe' },
-    { id: '2', role: 'host', name: 'Yan' },
-    { id: '3', role: 'guest', name: 'Ben' },
-    { id: '4', role: 'guest', name: 'Me' },
+    { id: 1, role: 'guest', name: 'Zoe' },
+    { id: 2, role: 'host', name: 'Yan' },
+    { id: 3, role: 'guest', name: 'Ben' },
+    { id: 4, role: 'guest', name: 'Me' },
+    { id: 6, role: 'guest', name: 'Ben' },
   ];
-  assert.deepEqual(inOrder(people, '4').map(({ id }) => id), ['4', '2', '3', '1']);
+  assert.deepEqual(inOrder(people, 4).map(({ id }) => id), [4, 2, 3, 6, 1]);
 });
 
 test('initials are letters as people write them', () => {
