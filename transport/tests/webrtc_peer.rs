@@ -50,10 +50,12 @@ fn media_flows_both_ways_with_reports_and_stats() {
     world.connect();
     let sound: Arc<[u8]> = Arc::from(&[1u8; 80][..]);
     let picture: Arc<[u8]> = Arc::from(&VP8_PAYLOAD[..]);
+    let begin = world.now;
     for n in 0..150u64 {
         let at = world.now;
-        world.client_write(0, n, n as u32 * 960, vec![7; 60]);
-        world.client_write(1, n, n as u32 * 1_800, VP8_PAYLOAD.to_vec());
+        let since = (at.as_nanos() - begin.as_nanos()) / 1_000;
+        world.client_write(0, n, (since * 48 / 1_000) as u32, vec![7; 60]);
+        world.client_write(1, n, (since * 90 / 1_000) as u32, VP8_PAYLOAD.to_vec());
         world.peer.send_sound(&sound, &meta(n, 5_000 + n as u32 * 960, at)).expect("sound is taken");
         let ids = Vp8Ids { picture_id: 300 + n as u16, tl0: Some(n as u8) };
         let with_ids = SendMeta { vp8: Some(ids), ..meta(n, 9_000 + n as u32 * 1_800, at) };
@@ -65,7 +67,7 @@ fn media_flows_both_ways_with_reports_and_stats() {
 
     let heard = packets(&world, Line::MAIN_AUDIO);
     assert_eq!(heard.len(), 150);
-    assert_eq!(heard[7], (7, 7 * 960, 60));
+    assert_eq!((heard[0], heard[7].0, heard[7].2), ((0, 0, 60), 7, 60));
     assert_eq!(packets(&world, Line::MAIN_VIDEO).iter().filter(|packet| packet.2 > 0).count(), 150);
     let codecs: BTreeSet<_> = world
         .peer_events

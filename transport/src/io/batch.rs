@@ -33,13 +33,17 @@ impl BatchSocket {
     ///
     /// # Errors
     /// When the kernel refuses options or registration.
+    #[allow(unsafe_code)]
     pub fn new(socket: UdpSocket, granted: Granted) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let local = socket.local_addr()?;
         let trains = Trains::new(state.max_gso_segments());
+        // SAFETY: `UdpSocket` owns its descriptor, always returns the same one, and closes it only when dropped, which
+        // `AsyncFd` does after it has deregistered it.
+        let socket = unsafe { AsyncFd::register(socket) }.map_err(io::Error::from)?;
         Ok(Self {
-            socket: AsyncFd::new(socket)?,
+            socket,
             state,
             local,
             granted,
@@ -61,6 +65,20 @@ impl BatchSocket {
     }
 }
 
+/// Sends without waiting to be told that there is room: nearly always there is. Only a refusal is entered in the readiness.
+fn send_now(
+    socket: &AsyncFd<UdpSocket>,
+    state: &UdpSocketState,
+    transmit: &quinn_udp::Transmit<'_>,
+) -> io::Result<()> {
+    match state.try_send(UdpSockRef::from(socket.get_ref()), transmit) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            socket.try_io(Interest::WRITABLE, |socket| state.try_send(UdpSockRef::from(socket), transmit))
+        }
+        done => done,
+    }
+}
+
 impl DatagramIo for BatchSocket {
     fn local_addr(&self) -> SocketAddr {
         self.local
@@ -78,10 +96,10 @@ impl DatagramIo for BatchSocket {
         if let Poll::Ready(readable) = self.socket.poll_read_ready(cx) {
             return Poll::Ready(readable.map(drop));
         }
-        if !self.trains.is_empty() {
-            if let Poll::Ready(writable) = self.socket.poll_write_ready(cx) {
-                return Poll::Ready(writable.map(drop));
-            }
+        if !self.trains.is_empty()
+            && let Poll::Ready(writable) = self.socket.poll_write_ready(cx)
+        {
+            return Poll::Ready(writable.map(drop));
         }
         Poll::Pending
     }
@@ -129,11 +147,8 @@ impl DatagramIo for BatchSocket {
                 segment_size: (train.segments > 1).then_some(train.segment_bytes),
                 src_ip: train.source,
             };
-            let state = &self.state;
-            let send = |transmit: &quinn_udp::Transmit<'_>| {
-                self.socket
-                    .try_io(Interest::WRITABLE, |socket| state.try_send(UdpSockRef::from(socket), transmit))
-            };
+            let (socket, state) = (&self.socket, &self.state);
+            let send = |transmit: &quinn_udp::Transmit<'_>| send_now(socket, state, transmit);
             self.counters.send_calls += 1;
             match send(&whole) {
                 Ok(()) => self.counters.sent += train.segments as u64,

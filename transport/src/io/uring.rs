@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_uring::net::UdpSocket;
 
 /// Receive operations under way at a time.
@@ -32,7 +33,6 @@ struct Shared {
     trains: Trains,
     sends_in_flight: usize,
     waker: Option<Waker>,
-    closed: bool,
     counters: IoCounters,
 }
 
@@ -49,6 +49,7 @@ pub struct UringSocket {
     socket: Rc<UdpSocket>,
     shared: Rc<RefCell<Shared>>,
     freed: Rc<Notify>,
+    receivers: Vec<JoinHandle<()>>,
     local: SocketAddr,
     granted: Granted,
 }
@@ -67,7 +68,7 @@ impl UringSocket {
             ));
         }
         socket.set_nonblocking(false)?;
-        let io = Self {
+        let mut io = Self {
             socket: Rc::new(UdpSocket::from_std(socket)),
             shared: Rc::new(RefCell::new(Shared {
                 arrived: VecDeque::with_capacity(BUFFERS),
@@ -75,41 +76,32 @@ impl UringSocket {
                 trains: Trains::new(SEGMENTS_MAX),
                 sends_in_flight: 0,
                 waker: None,
-                closed: false,
                 counters: IoCounters::default(),
             })),
             freed: Rc::new(Notify::new()),
+            receivers: Vec::with_capacity(RECEIVES_IN_FLIGHT),
             local,
             granted,
         };
         for _ in 0..RECEIVES_IN_FLIGHT {
-            tokio_uring::spawn(receive_on(
-                Rc::clone(&io.socket),
-                Rc::clone(&io.shared),
-                Rc::clone(&io.freed),
-            ));
+            let receive = receive_on(Rc::clone(&io.socket), Rc::clone(&io.shared), Rc::clone(&io.freed));
+            io.receivers.push(tokio_uring::spawn(receive));
         }
         Ok(io)
     }
 }
 
-/// Keeps one receive operation under way until the socket is closed.
+/// Keeps one receive operation under way until it is aborted.
 async fn receive_on(socket: Rc<UdpSocket>, shared: Rc<RefCell<Shared>>, freed: Rc<Notify>) {
     loop {
         let buffer = shared.borrow_mut().free.pop();
         let Some(mut buffer) = buffer else {
             freed.notified().await;
-            if shared.borrow().closed {
-                return;
-            }
             continue;
         };
         buffer.clear();
         let (result, buffer) = socket.recv_from(buffer).await;
         let mut shared = shared.borrow_mut();
-        if shared.closed {
-            return;
-        }
         match result {
             Ok((_, source)) if buffer.len() <= DATAGRAM_BYTES_MAX => {
                 shared.counters.receive_calls += 1;
@@ -227,9 +219,12 @@ impl DatagramIo for UringSocket {
 
 impl Drop for UringSocket {
     fn drop(&mut self) {
-        self.shared.borrow_mut().closed = true;
-        // Ends the receives under way: the kernel wakes them although an unconnected socket "is not connected" (inet_shutdown).
+        // First the tasks, so that nobody looks at the results: tokio-uring 0.5 takes a receive without a source for impossible.
+        for receiver in &self.receivers {
+            receiver.abort();
+        }
+        // Then the receives under way, so that the port is free: the kernel ends them although an unconnected socket
+        // "is not connected" (inet_shutdown).
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        self.freed.notify_waiters();
     }
 }

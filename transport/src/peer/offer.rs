@@ -397,7 +397,7 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Result<Section<'a>, NegotiateError> {
         self.section.mid = self.mid.ok_or(invalid("a media line has no mid"))?;
         self.section.off = self.port_zero && !self.bundle_only;
-        self.section.ssrcs = self.section.ssrcs.or(self.first_ssrc.map(|main| (main, None)));
+        self.section.ssrcs = self.section.ssrcs.or_else(|| self.first_ssrc.map(|main| (main, None)));
         if let Some(medium) = self.section.medium {
             let resends: Vec<(u8, u8)> = self.order.iter().filter_map(|&pt| self.resend(pt)).collect();
             self.section.payloads = self

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use str0m::bwe::Bitrate;
@@ -43,6 +43,8 @@ pub const ROUNDS_MAX: u32 = 4;
 pub const TIMEOUT_STEP_MIN: Duration = Duration::from_millis(1);
 /// How old a look at a send queue may be before it is taken again.
 const QUEUE_SAMPLE_AGE_MAX: Duration = Duration::from_millis(10);
+/// An address that no peer has.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// The largest estimate or desired rate that is passed on, in kilobits per second.
 const KBPS_MAX: u32 = 1_000_000;
 
@@ -187,7 +189,8 @@ impl WebRtcPeer {
         let mut outgoing = [None; super::lines::LINES_MAX];
         for (line, &mid) in lines.iter().zip(&mids) {
             let format = line.send_video.map(|send| (send.payload_type, send.resend));
-            let Some((payload_type, resend)) = format.or(line.send_audio.map(|pt| (pt, false))) else {
+            let Some((payload_type, resend)) = format.or_else(|| line.send_audio.map(|pt| (pt, false)))
+            else {
                 continue;
             };
             if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
@@ -226,17 +229,18 @@ impl WebRtcPeer {
     /// Whether `datagram` proves to come from this peer: a STUN binding request signed with the password of this session, and
     /// not one seen before from elsewhere. Ask before its source becomes a way to this peer.
     pub fn authenticates(&mut self, datagram: &Datagram<'_>) -> bool {
-        let Some(check) = stun_transaction(datagram.bytes) else { return false };
+        let Some(check) = stun_transaction(datagram.bytes).filter(|_| is_binding_request(datagram.bytes))
+        else {
+            return false;
+        };
         let (rtc, now) = (&self.rtc, self.clock.instant(self.now));
         let destination = self.advertised(datagram);
         let signed = contained(|| {
-            let receive = receive_of(datagram, destination)?;
+            // From nowhere: the library believes the nominated address unsigned.
+            let receive = Receive { source: NOWHERE, ..receive_of(datagram, destination)? };
             Some(rtc.accepts(&Input::Receive(now, receive)))
         });
-        // `accepts` lets everything from the nominated address pass: only what was parsed as a request counts.
-        signed.flatten().unwrap_or(false)
-            && is_binding_request(datagram.bytes)
-            && self.seen.is_fresh(check, datagram.source)
+        signed.flatten().unwrap_or(false) && self.seen.is_fresh(check, datagram.source)
     }
 
     /// Takes in a datagram that `demux` routed here.
@@ -248,11 +252,9 @@ impl WebRtcPeer {
             self.counters.streams_refused += 1;
             return;
         }
-        if let Some(check) = stun_transaction(datagram.bytes).filter(|_| is_binding_request(datagram.bytes)) {
-            if !self.seen.is_fresh(check, datagram.source) {
-                self.counters.refused += 1;
-                return;
-            }
+        if is_binding_request(datagram.bytes) && !self.authenticates(datagram) {
+            self.counters.refused += 1;
+            return;
         }
         self.flush_writes(now);
         let destination = self.advertised(datagram);

@@ -16,73 +16,73 @@ use transport::peer::{
     WebRtcPeer,
 };
 
-pub const PEER: mcu_core::id::PeerId = mcu_core::id::PeerId(1);
+pub(crate) const PEER: mcu_core::id::PeerId = mcu_core::id::PeerId(1);
 
 /// xorshift64*: seeded, and all that dropping packets needs.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.max(1))
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         ((self.next() >> 33) % n as u64) as usize
     }
 }
 
-pub fn server() -> SocketAddr {
+pub(crate) fn server() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 5_000))
 }
 
-pub fn client() -> SocketAddr {
+pub(crate) fn client() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 2], 4_000))
 }
 
-pub fn config() -> PeerConfig {
+pub(crate) fn config() -> PeerConfig {
     PeerConfig { addresses: vec![LocalAddress::direct(Proto::Udp, server())], ..PeerConfig::default() }
 }
 
 #[derive(Clone)]
-pub struct Flying {
-    pub due: Mono,
-    pub to_peer: bool,
-    pub source: SocketAddr,
-    pub destination: SocketAddr,
-    pub bytes: Vec<u8>,
+pub(crate) struct Flying {
+    pub(crate) due: Mono,
+    pub(crate) to_peer: bool,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
 }
 
-pub struct World {
-    pub clock: ClockBase,
-    pub now: Mono,
-    pub rtc: Rtc,
-    pub mids: Vec<Mid>,
-    pub peer: WebRtcPeer,
-    pub demux: Demux,
-    pub answer: String,
-    pub peer_events: Vec<(Mono, PeerEvent)>,
-    pub client_events: Vec<(Mono, Event)>,
-    pub flying: VecDeque<Flying>,
-    pub delay: Duration,
+pub(crate) struct World {
+    pub(crate) clock: ClockBase,
+    pub(crate) now: Mono,
+    pub(crate) rtc: Rtc,
+    pub(crate) mids: Vec<Mid>,
+    pub(crate) peer: WebRtcPeer,
+    pub(crate) demux: Demux,
+    pub(crate) answer: String,
+    pub(crate) peer_events: Vec<(Mono, PeerEvent)>,
+    pub(crate) client_events: Vec<(Mono, Event)>,
+    pub(crate) flying: VecDeque<Flying>,
+    pub(crate) delay: Duration,
     /// Packets of RTP and RTCP lost, per thousand, each way.
-    pub loss_permille: u64,
+    pub(crate) loss_permille: u64,
     /// Nothing gets through at all.
-    pub cut: bool,
-    pub dropped: u64,
+    pub(crate) cut: bool,
+    pub(crate) dropped: u64,
     /// A copy of everything that reached the peer.
-    pub tap: Vec<Flying>,
+    pub(crate) tap: Vec<Flying>,
     dice: Dice,
     client_timeout: Instant,
 }
 
-pub fn library() -> RtcConfig {
+pub(crate) fn library() -> RtcConfig {
     RtcConfig::new()
         .set_rtp_mode(true)
         .set_rtcp_report_interval_audio(Duration::from_secs(1))
@@ -93,7 +93,7 @@ pub fn library() -> RtcConfig {
 }
 
 /// A client's offer of `lines`.
-pub fn offer(
+pub(crate) fn offer(
     library: RtcConfig,
     lines: &[(MediaKind, Direction)],
     now: Instant,
@@ -108,11 +108,11 @@ pub fn offer(
 }
 
 impl World {
-    pub fn new(seed: u64, lines: &[(MediaKind, Direction)]) -> Self {
+    pub(crate) fn new(seed: u64, lines: &[(MediaKind, Direction)]) -> Self {
         Self::with(seed, library(), lines, &config()).expect("an offer that is answered")
     }
 
-    pub fn with(
+    pub(crate) fn with(
         seed: u64,
         library: RtcConfig,
         lines: &[(MediaKind, Direction)],
@@ -157,7 +157,7 @@ impl World {
         self.flying.push_back(Flying { due: self.now + self.delay, to_peer, source, destination, bytes });
     }
 
-    pub fn drain_client(&mut self) {
+    pub(crate) fn drain_client(&mut self) {
         for _ in 0..100_000 {
             match self.rtc.poll_output().expect("the client goes on") {
                 Output::Timeout(at) => {
@@ -171,7 +171,7 @@ impl World {
         panic!("the client never comes to rest");
     }
 
-    pub fn drain_peer(&mut self) {
+    pub(crate) fn drain_peer(&mut self) {
         for _ in 0..100_000 {
             match self.peer.poll(self.now) {
                 None => return,
@@ -183,7 +183,12 @@ impl World {
     }
 
     /// What an io thread does with a datagram.
-    pub fn deliver_to_peer(&mut self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) -> Route {
+    pub(crate) fn deliver_to_peer(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) -> Route {
         let datagram = Datagram { proto: Proto::Udp, source, destination, bytes };
         let route = self.demux.route(&datagram);
         match route {
@@ -201,7 +206,7 @@ impl World {
     }
 
     /// Goes on to the next thing that happens, at most 5 ms ahead.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut next = self.now + Duration::from_millis(5);
         next = next.min(self.clock.mono(self.client_timeout));
         if let Some(at) = self.peer.next_timeout() {
@@ -241,7 +246,7 @@ impl World {
     }
 
     /// Goes on until `done`, at most for `limit` of virtual time. True when `done`.
-    pub fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+    pub(crate) fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + limit;
         while self.now < end {
             if done(self) {
@@ -252,11 +257,11 @@ impl World {
         done(self)
     }
 
-    pub fn run_for(&mut self, span: Duration) {
+    pub(crate) fn run_for(&mut self, span: Duration) {
         self.run(span, |_| false);
     }
 
-    pub fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         let connected = self.run(Duration::from_secs(10), |world| {
             world.peer.is_connected()
                 && world.client_events.iter().any(|(_, event)| matches!(event, Event::Connected))
@@ -265,7 +270,7 @@ impl World {
     }
 
     /// The client writes one packet on its line `line`.
-    pub fn client_write(&mut self, line: usize, sequence: u64, timestamp: u32, payload: Vec<u8>) {
+    pub(crate) fn client_write(&mut self, line: usize, sequence: u64, timestamp: u32, payload: Vec<u8>) {
         let mid = self.mids[line];
         let media = self.rtc.media(mid).expect("the line");
         let pt = media.remote_pts()[0];
