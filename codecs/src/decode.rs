@@ -81,6 +81,8 @@ pub struct LibavDecoder {
     library: libav::Decoder,
     pool: FramePool,
     waiting: bool,
+    /// The library's state is suspect: the next key frame gets a new one.
+    stale: bool,
 }
 
 impl LibavDecoder {
@@ -89,14 +91,19 @@ impl LibavDecoder {
     /// # Errors
     /// [`DecodeError::Open`] when FFmpeg has no such decoder.
     pub fn new(codec: VideoCodec) -> Result<Self, DecodeError> {
-        let library = libav::Decoder::open(codec).map_err(|LibavError(code)| DecodeError::Open { code })?;
+        let library = open(codec)?;
         let pool = FramePool::new("decoder", limits::DECODER_FRAMES_MAX);
-        Ok(Self { codec, library, pool, waiting: true })
+        Ok(Self { codec, library, pool, waiting: true, stale: false })
     }
 
     /// Checks, decodes and copies out one unit.
     fn picture(&mut self, unit: &AccessUnit<Clear>) -> Result<Option<Frame>, DecodeError> {
         let checked = guard::check(self.codec, unit.data())?;
+        if self.stale && (checked.keyframe || !checked.coded) {
+            // A flush would keep what a damaged stream taught the library, such as a delay for reordering.
+            self.library = open(self.codec)?;
+            self.stale = false;
+        }
         if !checked.coded {
             // Parameter sets alone: the library keeps them, and complains that there is no picture.
             let _ = self.library.decode(unit.data());
@@ -116,6 +123,10 @@ impl LibavDecoder {
     }
 }
 
+fn open(codec: VideoCodec) -> Result<libav::Decoder, DecodeError> {
+    libav::Decoder::open(codec).map_err(|LibavError(code)| DecodeError::Open { code })
+}
+
 impl std::fmt::Debug for LibavDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LibavDecoder({}, {} frames out)", self.codec.name(), self.pool.frames_out())
@@ -132,7 +143,7 @@ impl VideoDecoder for LibavDecoder {
             Err(error) if !error.keeps_state() => {
                 // What was decoded is worth nothing now: the next key frame starts from nothing.
                 self.waiting = true;
-                self.library.flush();
+                self.stale = true;
             }
             _ => {}
         }

@@ -95,11 +95,6 @@ impl Decoder {
         }
         Some([plane(0, size)?, plane(1, size.chroma())?, plane(2, size.chroma())?])
     }
-
-    /// Forgets every picture; parameter sets stay.
-    pub(crate) fn flush(&mut self) {
-        self.opened.flush();
-    }
 }
 
 /// Whether the linked FFmpeg has an encoder of this name.

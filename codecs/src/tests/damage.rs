@@ -57,6 +57,9 @@ fn the_next_key_frame_mends_whatever_was_damaged() {
                 let unit = EncodedUnit { data: data.into(), ..*unit };
                 refusals += u32::from(decoder.decode(&clear(sender.codec(), *index, &unit)).is_err());
             }
+            // Whatever the damage did, the stream is known to be broken by now.
+            let empty = EncodedUnit { data: bytes::Bytes::new(), ..units[0].1 };
+            assert!(decoder.decode(&clear(sender.codec(), 0, &empty)).is_err());
             let came = decoded(&mut decoder, sender, &units[mend..]);
             for (came, expected) in came.iter().zip(&expected) {
                 let pair = came.as_ref().zip(expected.as_ref());

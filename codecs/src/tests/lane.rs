@@ -294,7 +294,9 @@ fn no_wake_up_is_lost_under_stress() {
             }
         }
         drop(jobs);
-        workers.map(|worker| worker.join().expect("no panic"));
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
     });
     let (counters, decoded) = (sender.counters(), decoded.load(Ordering::Relaxed));
     assert!(decoded > 1_000, "{counters:?}");
