@@ -71,7 +71,7 @@ fn tile(person: u64, rect: Rect) -> Tile {
 
 /// `columns` x `rows` places with gutters of two pixels.
 fn grid(canvas: Size, columns: u16, rows: u16) -> impl Iterator<Item = Rect> {
-    let (width, height) = (canvas.width / columns & !1, canvas.height / rows & !1);
+    let (width, height) = ((canvas.width / columns) & !1, (canvas.height / rows) & !1);
     (0..columns * rows).map(move |i| Rect {
         x: i % columns * width + 2,
         y: i / columns * height + 2,
