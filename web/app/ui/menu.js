@@ -1,5 +1,5 @@
 /** A button with a menu above it: arrows move, Escape and a click elsewhere close, the focus comes back. */
-import { html, useEffect, useId, useRef } from '../view.js';
+import { html, useId, useLayoutEffect, useRef } from '../view.js';
 import { Icon } from './icon.js';
 
 /**
@@ -25,7 +25,8 @@ export function MenuButton({ label, icon, items, open }) {
   const menuId = useId();
   const shown = open.value;
 
-  useEffect(() => {
+  // Before the next key can arrive: it belongs to the menu already.
+  useLayoutEffect(() => {
     if (!shown) return undefined;
     const chosen = root.current.querySelector('[aria-checked="true"]') ?? root.current.querySelector('[role^="menuitem"]');
     chosen.focus();

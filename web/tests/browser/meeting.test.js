@@ -200,6 +200,7 @@ test('sharing a screen, until somebody else holds the floor', async () => {
 test('the layout is asked for, from the menu by keys', async () => {
   const { page, context } = await bench.join();
   await page.keyboard.press('l');
+  await page.locator('[role=menuitemradio]:focus').waitFor();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
