@@ -76,9 +76,10 @@ impl VideoReceiver {
     }
 
     fn note_codec(&mut self, sequence: u64, codec: VideoCodec) {
+        let before = self.codecs.iter().rev().nth(1).map_or(0, |(from, _)| *from);
         match self.codecs.last_mut() {
-            // The first packets of a codec may come in any order.
-            Some((from, last)) if *last == codec => *from = sequence.min(*from),
+            // The first packets of a codec may come in any order, but not before the codec before.
+            Some((from, last)) if *last == codec => *from = (*from).min(sequence.max(before)),
             Some((from, _)) if sequence < *from => {}
             _ => {
                 if self.codecs.len() == CODEC_CHANGES_MAX {
