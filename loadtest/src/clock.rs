@@ -14,13 +14,19 @@ pub struct Clock {
 
 impl Clock {
     /// A clock whose [`Mono::ZERO`] is now.
-    #[allow(clippy::disallowed_methods, reason = "a client program has to read the clock somewhere: here only")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a client program has to read the clock somewhere: here only"
+    )]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
 
     /// Now.
-    #[allow(clippy::disallowed_methods, reason = "a client program has to read the clock somewhere: here only")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a client program has to read the clock somewhere: here only"
+    )]
     pub fn now(&self) -> Mono {
         self.mono(Instant::now())
     }

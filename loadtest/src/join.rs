@@ -173,9 +173,8 @@ async fn loops(arguments: &JoinArguments) -> Result<Vec<Arc<LoopSet>>, JoinError
         CodecName::H264 => VideoCodec::H264,
     };
     let height = arguments.size.height();
-    let specs: Vec<LoopSpec> = senders(arguments)
-        .map(|sender| LoopSpec::talking_head(sender).coded(codec).up_to(height))
-        .collect();
+    let specs: Vec<LoopSpec> =
+        senders(arguments).map(|sender| LoopSpec::talking_head(sender).coded(codec).up_to(height)).collect();
     let library = Library::open(&arguments.cache)?;
     let progress = |done: usize, total: usize| {
         let end = if done == total { "\n" } else { "" };
@@ -260,7 +259,10 @@ fn line(stage: &Stage, reports: &[Report]) -> String {
         let fps = measured.iter().filter_map(|r| r.main.fps).fold(f64::INFINITY, f64::min);
         let ages = measured.iter().flat_map(|r| &r.main.tiles).flat_map(|t| &t.codes).map(|c| c.age_ms.p95);
         let worst = ages.max().unwrap_or(0);
-        line += &format!("  fps >= {fps:.1}  freezes {freezes}  concealed {} ms  latency p95 <= {worst} ms", concealed / 48);
+        line += &format!(
+            "  fps >= {fps:.1}  freezes {freezes}  concealed {} ms  latency p95 <= {worst} ms",
+            concealed / 48
+        );
     }
     line
 }
@@ -302,7 +304,11 @@ mod tests {
     }
 
     fn refused() -> Report {
-        ended(Outcome::Failed { stage: "join".into(), code: Some("join-refused".into()), detail: "no".into() })
+        ended(Outcome::Failed {
+            stage: "join".into(),
+            code: Some("join-refused".into()),
+            detail: "no".into(),
+        })
     }
 
     #[test]

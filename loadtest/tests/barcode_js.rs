@@ -52,7 +52,12 @@ fn node_reads_and_refuses_what_rust_does() {
     let tile = |x, y, width, height| Rect { x, y, width, height };
     let whole = tile(0, 0, 640, 360);
     // The whole picture both ways, an upright part of the middle as covered, and a place where no code is.
-    let tiles = [(whole, Fit::Contain), (whole, Fit::Cover), (tile(220, 0, 200, 360), Fit::Cover), (tile(0, 0, 320, 180), Fit::Cover)];
+    let tiles = [
+        (whole, Fit::Contain),
+        (whole, Fit::Cover),
+        (tile(220, 0, 200, 360), Fit::Cover),
+        (tile(0, 0, 320, 180), Fit::Cover),
+    ];
     let pool = FramePool::new("test", 8);
     let mut raw = Vec::new();
     let mut expected = Vec::new();

@@ -343,7 +343,8 @@ impl Life {
 
     /// An event of the WebSocket; says when it ends the stay.
     fn hear(&mut self, event: Option<Result<Event, SignalError>>) -> Result<Option<Outcome>, Failure> {
-        let event = event.ok_or_else(|| Failure::new("events", "the node closed the socket without a reason"))?;
+        let event =
+            event.ok_or_else(|| Failure::new("events", "the node closed the socket without a reason"))?;
         match event.map_err(|error| Failure::signal("events", &error))? {
             Event::Welcome {} => {
                 let since = self.since_begin_ms(self.now());

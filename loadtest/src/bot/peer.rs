@@ -97,7 +97,11 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError`] when `local` cannot be a candidate.
-    pub fn offer(codecs: &[VideoCodec], local: SocketAddr, now: Instant) -> Result<(Self, String), PeerError> {
+    pub fn offer(
+        codecs: &[VideoCodec],
+        local: SocketAddr,
+        now: Instant,
+    ) -> Result<(Self, String), PeerError> {
         let mut config = Rtc::builder()
             .set_rtp_mode(true)
             .clear_codecs()

@@ -3,6 +3,10 @@
 //! Flow: `receive` -> **here** -> `tone`. Thread: the measuring one. Bound: [`PACKETS_MAX`]. Deliberately simple and not the
 //! node's own buffer: each packet is due [`DELAY`] after the earliest that its stream's timing allows, so that jitter
 //! over that counts as loss. Browsers adapt; figures here are therefore an upper bound of theirs.
+//!
+//! A gap is told from silence by what comes after it: while nothing later is there, nothing is made up. A missing
+//! sequence number is then a loss; a later timestamp without one is a pause; a packet that comes after its moment, with
+//! none missing, stalled the sound for as long as it is late.
 
 use bytes::Bytes;
 use codecs::opus::{PACKET_SAMPLES_MAX, SoundDecoder, packet_samples};
@@ -33,16 +37,26 @@ pub struct PlayoutCounters {
     pub gaps: u64,
 }
 
+/// A packet that has not been played.
+#[derive(Debug, Clone)]
+struct Waiting {
+    timestamp: i64,
+    arrival: Mono,
+    payload: Bytes,
+}
+
 /// The buffer of one stream.
 #[derive(Debug, Default)]
 pub struct Playout {
-    waiting: BTreeMap<u64, (i64, Bytes)>,
+    waiting: BTreeMap<u64, Waiting>,
     line: TimestampLine,
     /// The least of arrival minus timestamp, in nanoseconds: when the sender's zero was, at the earliest.
     origin_ns: Option<i128>,
     /// Sequence number and timestamp of what is to be played next.
     next: Option<(u64, i64)>,
     missing_in_a_row: u32,
+    /// How far playing is behind its moments, since packets came late.
+    stalled_ns: i128,
     /// Counts so far.
     pub counters: PlayoutCounters,
 }
@@ -55,7 +69,8 @@ impl Playout {
         self.origin_ns = Some(self.origin_ns.map_or(origin, |least| least.min(origin)));
         let is_late = self.next.is_some_and(|(sequence, _)| packet.sequence < sequence);
         if !is_late && self.waiting.len() < PACKETS_MAX {
-            self.waiting.insert(packet.sequence, (timestamp, packet.payload.clone()));
+            let payload = packet.payload.clone();
+            self.waiting.insert(packet.sequence, Waiting { timestamp, arrival: packet.arrival, payload });
         }
     }
 
@@ -70,23 +85,35 @@ impl Playout {
 
     /// Decodes or makes up the next piece if it is due; says how many samples.
     fn next_piece(&mut self, now: Mono, decoder: &mut dyn SoundDecoder, pcm: &mut [f32]) -> Option<usize> {
-        let (sequence, timestamp) = match self.next {
-            Some(next) => next,
-            None => self.waiting.first_key_value().map(|(sequence, (timestamp, _))| (*sequence, *timestamp))?,
-        };
-        let held = self.waiting.get(&sequence);
+        // Nothing later has come: whether anything is missing cannot be told yet.
+        let (first, packet) = self.waiting.first_key_value()?;
+        let (sequence, expected) = self.next.unwrap_or((*first, packet.timestamp));
         // A sender that was silent goes on with a later timestamp and the next sequence number.
-        let timestamp = held.map_or(timestamp, |(timestamp, _)| *timestamp);
+        let timestamp = if *first == sequence { packet.timestamp } else { expected };
         let due = self.origin_ns? + nanos(timestamp) + DELAY.as_nanos() as i128;
         if i128::from(now.as_nanos()) < due {
             return None;
         }
         let samples = match self.waiting.remove(&sequence) {
-            Some((_, payload)) => self.decode(decoder, &payload, pcm),
+            Some(packet) => {
+                self.stall(i128::from(packet.arrival.as_nanos()) - due);
+                self.decode(decoder, &packet.payload, pcm)
+            }
             None => self.conceal(decoder, sequence, pcm)?,
         };
         self.next = Some((sequence + 1, timestamp + samples as i64));
         Some(samples)
+    }
+
+    /// Counts what a browser would have made up while it waited for a packet that came `late_ns` after its moment.
+    fn stall(&mut self, late_ns: i128) {
+        let late_ns = late_ns.max(0);
+        let more_ns = late_ns - self.stalled_ns;
+        if more_ns > 0 {
+            self.counters.gaps += u64::from(self.stalled_ns == 0);
+            self.counters.concealed_samples += (more_ns * 48 / 1_000_000) as u64;
+        }
+        self.stalled_ns = late_ns;
     }
 
     fn decode(&mut self, decoder: &mut dyn SoundDecoder, payload: &[u8], pcm: &mut [f32]) -> usize {
@@ -112,7 +139,7 @@ impl Playout {
             self.waiting.clear();
             return None;
         }
-        let follower = self.waiting.get(&(sequence + 1)).map(|(_, payload)| payload.clone());
+        let follower = self.waiting.get(&(sequence + 1)).map(|packet| packet.payload.clone());
         if let Some(payload) = follower
             && has_recovery_copy(&payload)
             && decoder.decode_fec(&payload, MISSING_SAMPLES, pcm).is_ok()
@@ -228,7 +255,8 @@ mod tests {
 
     #[test]
     fn recovery_copies_restore_single_losses_and_are_not_concealment() {
-        let settings = OpusSettings { bitrate_bps: 24_000, expected_loss_percent: 20, ..OpusSettings::default() };
+        let settings =
+            OpusSettings { bitrate_bps: 24_000, expected_loss_percent: 20, ..OpusSettings::default() };
         let all = packets(150, &settings);
         let copies = all.iter().filter(|p| has_recovery_copy(&p.payload)).count();
         assert!(copies > 50, "the encoder makes recovery copies: {copies}");
@@ -237,6 +265,16 @@ mod tests {
         thinned.remove(lost);
         let counters = play(&thinned);
         assert_eq!((counters.recovered_samples, counters.concealed_samples), (960, 0));
+    }
+
+    #[test]
+    fn a_stream_that_stalls_is_counted_by_how_long() {
+        let mut all = packets(100, &MUSIC);
+        // Everything of 300 ms comes at once, at the end of them: the first is 200 ms over its delay.
+        let end = all[45].arrival;
+        all[30..45].iter_mut().for_each(|packet| packet.arrival = end);
+        let counters = play(&all);
+        assert_eq!((counters.concealed_samples, counters.gaps), (200 * 48, 1));
     }
 
     #[test]

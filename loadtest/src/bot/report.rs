@@ -366,7 +366,13 @@ mod tests {
     fn a_report_survives_json() {
         let mut report = Report::new(SenderId(7), "Seven".into(), true);
         report.outcome = Outcome::Closed { reason: "draining".into() };
-        report.sound.tones.push(Tone { sender: SenderId(8), hz: 820, level_db: -21.5, peak_db: -20.0, windows: 4 });
+        report.sound.tones.push(Tone {
+            sender: SenderId(8),
+            hz: 820,
+            level_db: -21.5,
+            peak_db: -20.0,
+            windows: 4,
+        });
         let json = serde_json::to_string(&report).expect("serialises");
         assert!(json.contains(r#""outcome":{"closed":{"reason":"draining"}}"#), "{json}");
         assert_eq!(serde_json::from_str::<Report>(&json).expect("parses"), report);

@@ -144,11 +144,11 @@ impl LoopPlayer {
     /// Settles rung and number of the next picture. A cheaper rung is taken at once, by a jump to its next key
     /// frame; a better one at a key frame that comes anyway.
     fn choose(&mut self) {
-        let kbps = self.request_kbps.min(self.estimate_kbps / 100 * ESTIMATE_PERCENT);
+        let kbps = self.request_kbps.min(self.estimate_kbps.saturating_mul(ESTIMATE_PERCENT) / 100);
         let best = self.set.best(self.height_max, kbps);
         let is_key = |rung: usize, number: u16| self.set.loops()[rung].keyframe_from(number) == number;
-        let is_change = best < self.rung
-            || (best > self.rung && (self.needs_keyframe || is_key(best, self.next)));
+        let is_change =
+            best < self.rung || (best > self.rung && (self.needs_keyframe || is_key(best, self.next)));
         if is_change {
             self.rung = best;
             self.counters.changes += 1;
@@ -169,7 +169,11 @@ mod tests {
 
     static SET: LazyLock<Arc<LoopSet>> = LazyLock::new(|| {
         let directory = std::env::temp_dir().join(format!("loadtest-send-{}", std::process::id()));
-        let rungs = vec![Rung { height: 180, kbps: 100 }, Rung { height: 180, kbps: 200 }, Rung { height: 360, kbps: 400 }];
+        let rungs = vec![
+            Rung { height: 180, kbps: 100 },
+            Rung { height: 180, kbps: 200 },
+            Rung { height: 360, kbps: 400 },
+        ];
         let spec = LoopSpec { seconds: 3, rungs, ..LoopSpec::talking_head(SenderId(4)) };
         let set = Library::open(&directory).unwrap().get(&spec).unwrap();
         let _ = std::fs::remove_dir_all(directory);

@@ -441,17 +441,22 @@ mod tests {
         let layout = r#"{"type":"layout","line":"main","canvas":{"width":1280,"height":720},"rtp_timestamp":4294967295,
             "tiles":[{"participant_id":3,"kind":"main","x":0,"y":2,"width":640,"height":360,"self":true,"video":true}],
             "layout":"grid"}"#;
-        let Event::Layout { line, rtp_timestamp, tiles, canvas } = serde_json::from_str(layout).unwrap() else {
+        let Event::Layout { line, rtp_timestamp, tiles, canvas } = serde_json::from_str(layout).unwrap()
+        else {
             panic!("is a layout")
         };
         assert_eq!((line, rtp_timestamp, canvas.height), (SourceKind::Main, u32::MAX, 720));
         assert_eq!(tiles[0].rect, Rect { x: 0, y: 2, width: 640, height: 360 });
         assert!(tiles[0].is_self);
-        let request = r#"{"type":"video_request","kind":"main","height":360,"fps":30,"kbps":500,"paused":false}"#;
+        let request =
+            r#"{"type":"video_request","kind":"main","height":360,"fps":30,"kbps":500,"paused":false}"#;
         let expected = Event::VideoRequest { kind: SourceKind::Main, height: 360, kbps: 500, paused: false };
         assert_eq!(serde_json::from_str::<Event>(request).unwrap(), expected);
         let closing = r#"{"type":"closing","reason":"draining","retry_after_s":5}"#;
-        assert_eq!(serde_json::from_str::<Event>(closing).unwrap(), Event::Closing { reason: "draining".into() });
+        assert_eq!(
+            serde_json::from_str::<Event>(closing).unwrap(),
+            Event::Closing { reason: "draining".into() }
+        );
         let welcome = r#"{"type":"welcome","participant_id":3,"role":"guest","access":"node-decrypted"}"#;
         assert_eq!(serde_json::from_str::<Event>(welcome).unwrap(), Event::Welcome {});
         assert_eq!(serde_json::from_str::<Event>(r#"{"type":"news","x":1}"#).unwrap(), Event::Other);

@@ -145,7 +145,11 @@ impl Grid {
         };
         let cell = picture_height / CELLS_DOWN;
         let half = cell * SIDE as f32 / 2.0;
-        Self { left: f32::from(tile.x) + width / 2.0 - half, top: f32::from(tile.y) + height / 2.0 - half, cell }
+        Self {
+            left: f32::from(tile.x) + width / 2.0 - half,
+            top: f32::from(tile.y) + height / 2.0 - half,
+            cell,
+        }
     }
 
     /// Pixel bounds `[from, to)` along one axis of the span that starts `at` cells from `edge` and is `len` cells long.

@@ -16,7 +16,13 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_y4m(path: &Path, scenery: Scenery, sender: SenderId, size: Size, seconds: u16) -> io::Result<()> {
+pub fn write_y4m(
+    path: &Path,
+    scenery: Scenery,
+    sender: SenderId,
+    size: Size,
+    seconds: u16,
+) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     writeln!(file, "YUV4MPEG2 W{} H{} F{FPS}:1 Ip A1:1 C420jpeg", size.width, size.height)?;
     let pool = FramePool::new("y4m", 1);
@@ -99,7 +105,10 @@ mod tests {
         write_wav(&path, Voice::Steady, SenderId(5), 2).unwrap();
         let file = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!((&file[..4], &file[8..16], file.len()), (&b"RIFF"[..], &b"WAVEfmt "[..], 44 + 2 * 2 * 48_000));
+        assert_eq!(
+            (&file[..4], &file[8..16], file.len()),
+            (&b"RIFF"[..], &b"WAVEfmt "[..], 44 + 2 * 2 * 48_000)
+        );
         assert_eq!(file[4..8], (file.len() as u32 - 8).to_le_bytes());
         let mut meter = ToneMeter::new([sound::tone_hz(SenderId(5)), sound::tone_hz(SenderId(6))]);
         let pcm: Vec<f32> =

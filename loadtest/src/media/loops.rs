@@ -267,7 +267,11 @@ impl Library {
     ///
     /// # Errors
     /// The first [`LoopError`].
-    pub fn get_all(&self, specs: &[LoopSpec], progress: Progress<'_>) -> Result<Vec<Arc<LoopSet>>, LoopError> {
+    pub fn get_all(
+        &self,
+        specs: &[LoopSpec],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Arc<LoopSet>>, LoopError> {
         specs.iter().try_for_each(LoopSpec::check)?;
         let total = specs.iter().map(|spec| spec.rungs.len()).sum();
         let done = AtomicUsize::new(0);

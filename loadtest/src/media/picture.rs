@@ -50,7 +50,11 @@ impl Canvas {
     fn new(size: Size, sender: SenderId) -> Self {
         // Multiplying by the golden ratio's fraction spreads neighbouring ids over the colour circle.
         let spread = u32::from(sender.0).wrapping_mul(2_654_435_769);
-        Self { size, tint: [88 + (spread >> 25) as u8 % 80, 88 + (spread >> 17) as u8 % 80], phase: spread >> 24 }
+        Self {
+            size,
+            tint: [88 + (spread >> 25) as u8 % 80, 88 + (spread >> 17) as u8 % 80],
+            phase: spread >> 24,
+        }
     }
 
     /// Pixels of `units` 1/256 heights.
@@ -121,7 +125,12 @@ impl Canvas {
         self.block(picture, (383, 30), (4, 80), [90, 128, 128]);
         for book in 0..9 {
             let luma = 60 + (book * 53 % 120) as u8;
-            self.block(picture, (20 + book * 11, 130 + book % 3 * 6), (9, 56 - book % 3 * 6), [luma, 120, 140]);
+            self.block(
+                picture,
+                (20 + book * 11, 130 + book % 3 * 6),
+                (9, 56 - book % 3 * 6),
+                [luma, 120, 140],
+            );
         }
     }
 

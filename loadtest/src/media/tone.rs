@@ -167,10 +167,14 @@ mod tests {
         for voice in [Voice::Steady, Voice::Speech] {
             let present = [0, 1, 9, 23];
             let levels = mix(&present, voice, 12, 0.0);
-            let quietest = present.map(|id| levels[usize::from(id)].median_db).into_iter().fold(0.0, f32::min);
+            let quietest =
+                present.map(|id| levels[usize::from(id)].median_db).into_iter().fold(0.0, f32::min);
             assert!(quietest > -27.0, "{voice:?}: {quietest}");
             for (id, level) in levels.iter().enumerate().filter(|(id, _)| !present.contains(&(*id as u16))) {
-                assert!(level.peak_db < quietest - 40.0, "{voice:?}: absent {id} at {level:?}, heard {quietest}");
+                assert!(
+                    level.peak_db < quietest - 40.0,
+                    "{voice:?}: absent {id} at {level:?}, heard {quietest}"
+                );
             }
         }
     }

@@ -67,7 +67,10 @@ mod tests {
         let candidates: Vec<&str> = answer.lines().filter(|l| l.starts_with("a=candidate")).collect();
         assert_eq!(
             candidates,
-            ["a=candidate:2 1 udp 100 127.0.0.1 5555 typ host", "a=candidate:2 1 UDP 100 127.0.0.1 5555 typ host"]
+            [
+                "a=candidate:2 1 udp 100 127.0.0.1 5555 typ host",
+                "a=candidate:2 1 UDP 100 127.0.0.1 5555 typ host"
+            ]
         );
         assert!(answer.contains("a=mid:1\r\n"));
     }
@@ -75,7 +78,12 @@ mod tests {
     #[test]
     fn an_answer_that_offers_no_way_is_refused_and_garbage_is_not_believed() {
         let relay: SocketAddr = "127.0.0.1:5555".parse().unwrap();
-        for answer in ["", "a=candidate:", "a=candidate:1 1 udp 1 nonsense 1 typ host", "a=candidate:1 2 udp 1 10.0.0.1 1 typ host"] {
+        for answer in [
+            "",
+            "a=candidate:",
+            "a=candidate:1 1 udp 1 nonsense 1 typ host",
+            "a=candidate:1 2 udp 1 10.0.0.1 1 typ host",
+        ] {
             assert_eq!(lead_through(answer, relay).err(), Some(RewriteError::NoUdpCandidate), "{answer}");
         }
         assert!(lead_through(ANSWER, "[::1]:5555".parse().unwrap()).is_err());

@@ -164,8 +164,25 @@ pub struct UnknownProfile(pub String);
 
 /// Every preset's name. A suffix `-up` or `-down` hits that direction alone.
 pub const NAMES: [&str; 19] = [
-    "n0", "n1", "n2", "n3", "n4", "n5", "n5b", "n6", "n6b", "n7", "n8", "n9-2", "n9-10", "n9-25", "n9-60",
-    "n10", "n10-mtu", "squeeze-300", "direct",
+    "n0",
+    "n1",
+    "n2",
+    "n3",
+    "n4",
+    "n5",
+    "n5b",
+    "n6",
+    "n6b",
+    "n7",
+    "n8",
+    "n9-2",
+    "n9-10",
+    "n9-25",
+    "n9-60",
+    "n10",
+    "n10-mtu",
+    "squeeze-300",
+    "direct",
 ];
 
 const fn ms(millis: u64) -> Duration {
@@ -175,7 +192,11 @@ const fn ms(millis: u64) -> Duration {
 /// A clean way of 10 ms, dead from the fifth second on for `span`.
 fn blackout(span: Duration) -> Line {
     let begin = ms(5_000);
-    let steps = vec![(Duration::ZERO, Link::clean(ms(10))), (begin, Link::dead()), (begin + span, Link::clean(ms(10)))];
+    let steps = vec![
+        (Duration::ZERO, Link::clean(ms(10))),
+        (begin, Link::dead()),
+        (begin + span, Link::clean(ms(10))),
+    ];
     Line { steps, period: None }
 }
 
@@ -228,15 +249,13 @@ impl FromStr for Profile {
         let name = text.to_ascii_lowercase();
         let (base, up, down) = match name.strip_suffix("-up") {
             Some(base) => (base, true, false),
-            None => name.strip_suffix("-down").map_or((name.as_str(), true, true), |base| (base, false, true)),
+            None => {
+                name.strip_suffix("-down").map_or((name.as_str(), true, true), |base| (base, false, true))
+            }
         };
         let hit = line(base).ok_or_else(|| UnknownProfile(text.to_owned()))?;
         let clean = || Line::from(Link::clean(Duration::ZERO));
-        Ok(Self {
-            up: if up { hit.clone() } else { clean() },
-            down: if down { hit } else { clean() },
-            name,
-        })
+        Ok(Self { up: if up { hit.clone() } else { clean() }, down: if down { hit } else { clean() }, name })
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) async fn arrive(
         open(spec, stage).await.map_err(|error| Failure::new("connect", format!("no socket: {error}")))?;
     let local = socket.local_addr().map_err(|error| Failure::new("connect", error))?;
     let now = stage.clock.instant(stage.clock.now());
-    let (mut peer, offer) = Peer::offer(&spec.codecs, local, now).map_err(|error| Failure::new("offer", error))?;
+    let (mut peer, offer) =
+        Peer::offer(&spec.codecs, local, now).map_err(|error| Failure::new("offer", error))?;
     let answer = session.offer(offer).await.map_err(refused("offer"))?;
     report.join.answered_ms = passed_ms();
     let answer = match &relay {
@@ -75,9 +76,7 @@ async fn open(spec: &BotSpec, stage: &Stage) -> io::Result<(UdpSocket, Option<Re
     let ip = local_ip(&spec.target).await?;
     let socket = UdpSocket::bind((ip, 0)).await?;
     let relay = match &spec.network {
-        Some(network) => {
-            Some(Relay::start(network.profile.clone(), network.seed, ip, stage.clock).await?)
-        }
+        Some(network) => Some(Relay::start(network.profile.clone(), network.seed, ip, stage.clock).await?),
         None => None,
     };
     Ok((socket, relay))

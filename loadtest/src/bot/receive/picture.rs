@@ -153,8 +153,7 @@ impl PictureMeter {
                 is_broken |= !self.decode(unit);
             }
         }
-        let may_ask =
-            self.asked_at.is_none_or(|asked| now.since(asked) >= KEYFRAME_REQUEST_INTERVAL_MIN);
+        let may_ask = self.asked_at.is_none_or(|asked| now.since(asked) >= KEYFRAME_REQUEST_INTERVAL_MIN);
         if is_broken && may_ask {
             self.asked_at = Some(now);
         }
@@ -213,7 +212,8 @@ impl PictureMeter {
         for tile in tiles {
             let fit = if tile.kind == SourceKind::Main { Fit::Cover } else { Fit::Contain };
             let code = barcode::read(frame, tile.rect, fit);
-            let seen = self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
+            let seen =
+                self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
             seen.picture(tile, code, now, &self.sent);
             if code.is_some_and(|code| code.sender == self.own) {
                 count_own(own, tile);

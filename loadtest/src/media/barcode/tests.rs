@@ -62,7 +62,9 @@ fn the_mixers_scaling_and_cropping_leaves_it_readable() {
     let wanted = code(777, 1_234);
     for from in [Size::new(320, 180), Size::new(640, 360), Size::new(1_280, 720)] {
         let frame = source(&pool, from, wanted);
-        for (width, height) in [(320, 180), (426, 240), (640, 360), (640, 720), (160, 90), (960, 540), (202, 360), (480, 200)] {
+        for (width, height) in
+            [(320, 180), (426, 240), (640, 360), (640, 720), (160, 90), (960, 540), (202, 360), (480, 200)]
+        {
             let size = Size::new(width, height);
             let tile = fit_to(&pool, &frame, size, Fit::Cover).unwrap();
             assert_eq!(read(&tile, whole(size), Fit::Cover), Some(wanted), "{from:?} to {size:?}");
@@ -78,7 +80,8 @@ fn the_mixers_scaling_and_cropping_leaves_it_readable() {
 fn sixteen_tiles_survive_vp8_at_a_low_rate() {
     const CANVAS: Size = Size::new(1_280, 720);
     let pool = FramePool::new("test", 8);
-    let mut encoder = NativeCodecs.video_encoder(&EncoderSettings::new(VideoCodec::Vp8, CANVAS, 30, 600)).unwrap();
+    let mut encoder =
+        NativeCodecs.video_encoder(&EncoderSettings::new(VideoCodec::Vp8, CANVAS, 30, 600)).unwrap();
     let mut decoder = NativeCodecs.video_decoder(VideoCodec::Vp8).unwrap();
     let token = Ledger::default().issue(ConferenceId(1), Purpose::Mixing);
     let (mut read_well, mut bytes, mut coded) = (0, 0, 0u32);

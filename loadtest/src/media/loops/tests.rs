@@ -107,14 +107,19 @@ fn there_is_a_key_frame_every_second_and_jumps_find_it() {
     for codec in [VideoCodec::Vp8, VideoCodec::H264] {
         let set = library.get(&spec(codec, Scenery::TalkingHead, &[(180, 200)])).unwrap();
         let only = &set.loops()[0];
-        assert_eq!([0, 1, 30, 31, 61, 90].map(|from| only.keyframe_from(from)), [0, 30, 30, 60, 0, 0], "{codec:?}");
+        assert_eq!(
+            [0, 1, 30, 31, 61, 90].map(|from| only.keyframe_from(from)),
+            [0, 30, 30, 60, 0, 0],
+            "{codec:?}"
+        );
     }
 }
 
 #[test]
 fn the_sound_of_a_loop_holds_its_tone_and_no_other() {
     let scratch = Scratch::new("sound");
-    let set = Library::open(&scratch.0).unwrap().get(&spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(180, 100)]));
+    let set =
+        Library::open(&scratch.0).unwrap().get(&spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(180, 100)]));
     let set = set.unwrap();
     assert_eq!(set.sound().len(), 150);
     let mut decoder = NativeCodecs.sound_decoder().unwrap();
@@ -143,7 +148,8 @@ fn the_cache_gives_what_was_made_and_mends_what_is_broken() {
     let made = payloads(&library.get(&wanted).unwrap());
     let files: Vec<PathBuf> = std::fs::read_dir(&scratch.0).unwrap().map(|f| f.unwrap().path()).collect();
     assert_eq!(files.len(), 2);
-    let written = || files.iter().map(|f| std::fs::metadata(f).unwrap().modified().unwrap()).collect::<Vec<_>>();
+    let written =
+        || files.iter().map(|f| std::fs::metadata(f).unwrap().modified().unwrap()).collect::<Vec<_>>();
     let before = written();
     assert_eq!(payloads(&library.get(&wanted).unwrap()), made);
     assert_eq!(written(), before, "the second time nothing is written");
@@ -153,7 +159,11 @@ fn the_cache_gives_what_was_made_and_mends_what_is_broken() {
         bytes[middle] ^= 1;
         std::fs::write(file, bytes).unwrap();
     }
-    assert_eq!(payloads(&library.get(&wanted).unwrap()), made, "a flipped bit is noticed and the loop made anew");
+    assert_eq!(
+        payloads(&library.get(&wanted).unwrap()),
+        made,
+        "a flipped bit is noticed and the loop made anew"
+    );
 }
 
 #[test]
@@ -161,7 +171,11 @@ fn many_are_made_in_order_with_progress() {
     let scratch = Scratch::new("many");
     let library = Library::open(&scratch.0).unwrap();
     let specs: Vec<LoopSpec> = (1..=3)
-        .map(|id| LoopSpec { sender: SenderId(id), seconds: 1, ..spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(180, 100), (180, 200)]) })
+        .map(|id| LoopSpec {
+            sender: SenderId(id),
+            seconds: 1,
+            ..spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(180, 100), (180, 200)])
+        })
         .collect();
     let seen = std::sync::Mutex::new(Vec::new());
     let sets = library.get_all(&specs, &|done, total| seen.lock().unwrap().push((done, total))).unwrap();
@@ -190,7 +204,10 @@ fn what_cannot_be_a_loop_is_refused() {
 fn the_best_rung_fits_and_the_cheapest_is_the_last_resort() {
     let scratch = Scratch::new("best");
     let library = Library::open(&scratch.0).unwrap();
-    let wanted = LoopSpec { seconds: 1, ..spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(360, 350), (180, 100), (180, 200)]) };
+    let wanted = LoopSpec {
+        seconds: 1,
+        ..spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(360, 350), (180, 100), (180, 200)])
+    };
     let set = library.get(&wanted).unwrap();
     let pick = |height, kbps| set.loops()[set.best(height, kbps)].rung;
     assert_eq!(pick(720, 5_000), Rung { height: 360, kbps: 350 });

@@ -72,8 +72,7 @@ fn mean_gap(arrived: &[(u32, Mono)]) -> f64 {
 fn jitter_spreads_evenly_and_never_reorders_by_itself() {
     let link = Link { jitter: ms(40), ..Link::clean(ms(80)) };
     let (arrived, _) = through(link, 20_000, 200_000, 1_200);
-    let late: Vec<u64> =
-        arrived.iter().map(|(n, due)| due.as_millis() - u64::from(*n) * 200).collect();
+    let late: Vec<u64> = arrived.iter().map(|(n, due)| due.as_millis() - u64::from(*n) * 200).collect();
     let mean = late.iter().sum::<u64>() as f64 / late.len() as f64;
     assert!((79.0..81.0).contains(&mean), "{mean}");
     assert!(*late.iter().min().unwrap() <= 41 && *late.iter().max().unwrap() >= 119);
@@ -134,7 +133,8 @@ fn a_queue_limited_by_time_never_holds_longer() {
 
 #[test]
 fn under_its_rate_a_narrow_place_is_not_noticed_but_for_the_sending_time() {
-    let (arrived, fates) = through(Link::clean(ms(10)).narrow(1_000, QueueLimit::Packets(4)), 1_000, 100_000, 1_250);
+    let (arrived, fates) =
+        through(Link::clean(ms(10)).narrow(1_000, QueueLimit::Packets(4)), 1_000, 100_000, 1_250);
     assert_eq!(fates.queue_dropped, 0);
     assert!(arrived.iter().all(|(n, due)| due.as_millis() == u64::from(*n) * 100 + 20));
 }
