@@ -50,10 +50,18 @@ pub(crate) fn health_routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
 
 /// Everything else below our prefixes; the rest of the world belongs to the web client.
 pub(crate) fn unknown_routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
-    let not_found = || any(async || ApiError::NotFound);
-    ["/api", "/api/{*rest}", "/whip", "/whip/{*rest}", "/whep", "/whep/{*rest}"]
-        .map(|path| (path, not_found()))
-        .into()
+    let paths = [
+        "/api",
+        "/api/",
+        "/api/{*rest}",
+        "/whip",
+        "/whip/",
+        "/whip/{alias}/{resource}/{*rest}",
+        "/whep",
+        "/whep/",
+        "/whep/{alias}/{resource}/{*rest}",
+    ];
+    paths.map(|path| (path, any(async || ApiError::NotFound))).into()
 }
 
 /// Puts the field's name before what is wrong with it.

@@ -33,8 +33,10 @@ const MESSAGE_INTERVAL: Duration = Duration::from_millis(100);
 /// RFC 6455 §7.4.1: why a socket closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// After `closing`, or because the client said so: 1000.
+    /// After `closing`: 1000.
     Done,
+    /// The client closed; the library answers with its own code.
+    Left,
     /// A message that is not ours: 1008.
     Policy(&'static str),
     /// A message over its size: 1009.
@@ -52,7 +54,7 @@ impl Ending {
             Self::Policy(reason) => Some((close_code::POLICY, reason)),
             Self::TooLarge => Some((close_code::SIZE, "the message is too large")),
             Self::Stalled => Some((close_code::AGAIN, "the socket took no events")),
-            Self::Gone => None,
+            Self::Left | Self::Gone => None,
         }
     }
 }
@@ -77,19 +79,25 @@ where
     S: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Unpin,
 {
     let ending = serve(&mut socket, subscription, control, who, clock).await;
-    if let Some((code, reason)) = ending.frame() {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let farewell = async {
-            socket.send(Message::Close(Some(frame))).await?;
-            while let Some(message) = socket.next().await {
-                message?;
-            }
-            Ok::<(), E>(())
-        };
+    if ending != Ending::Gone {
         // A client that does not answer is left alone.
-        let _ = timeout(CLOSE_MAX, farewell).await;
+        let _ = timeout(CLOSE_MAX, farewell(&mut socket, ending)).await;
     }
     ending
+}
+
+/// The closing handshake. Reading on is what sends the library's own answer to a client's close frame.
+async fn farewell<S, E>(socket: &mut S, ending: Ending)
+where
+    S: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Unpin,
+{
+    if let Some((code, reason)) = ending.frame() {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        if socket.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+    }
+    while let Some(Ok(_)) = socket.next().await {}
 }
 
 async fn serve<S, E>(
@@ -172,7 +180,7 @@ async fn take(
         Message::Binary(_) => Err(Ending::Policy("not a text message")),
         // Pings are answered by the library.
         Message::Ping(_) | Message::Pong(_) => Ok(()),
-        Message::Close(_) => Err(Ending::Done),
+        Message::Close(_) => Err(Ending::Left),
     }
 }
 
