@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_packet_over_the_delay_late_is_a_loss() {
         let mut all = packets(100, &MUSIC);
-        all[30].arrival = all[30].arrival + Duration::from_millis(130);
+        all[30].arrival += Duration::from_millis(130);
         assert_eq!(play(&all).concealed_samples, 960);
     }
 

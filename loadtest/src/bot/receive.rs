@@ -106,6 +106,11 @@ impl Meter {
         }
     }
 
+    /// Inputs that the thread has not come to.
+    pub fn backlog(&self) -> usize {
+        self.inputs.len()
+    }
+
     /// What was measured by the last tick.
     pub fn measured(&self) -> Measured {
         self.measured.borrow().clone()

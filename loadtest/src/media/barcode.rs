@@ -79,8 +79,8 @@ const CHECK: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_3740);
 /// What the format fixes for a cell: `Some(bit)`, or `None` for a data cell.
 const fn fixed(row: usize, column: usize) -> Option<bool> {
     match row {
-        0 => Some(column % 2 == 0),
-        6 if column % 2 == 0 => Some(column % 4 == 2),
+        0 => Some(column.is_multiple_of(2)),
+        6 if column.is_multiple_of(2) => Some(column % 4 == 2),
         _ => None,
     }
 }

@@ -88,7 +88,7 @@ async fn local_ip(target: &Target) -> io::Result<IpAddr> {
     let port = target.base.port_or_known_default().unwrap_or(443);
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
     // `localhost` may name both families, and nodes advertise IPv4 first.
-    let node = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    let node = addresses.iter().find(|address| address.is_ipv4()).or_else(|| addresses.first());
     let node = *node.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
     let any = if node.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let probe = UdpSocket::bind(any).await?;
