@@ -161,3 +161,53 @@ impl RoomTitle {
         self.0.as_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    #[test]
+    fn an_alias_is_a_word_of_links() {
+        for good in ["a", "daily-42", &"x".repeat(ALIAS_CHARS_MAX)] {
+            assert_eq!(Alias::parse(good).expect("fair").as_str(), good);
+        }
+        assert_eq!(Alias::parse(""), Err(WordError::Empty));
+        assert_eq!(Alias::parse("tea Room"), Err(WordError::Character { at: 3 }));
+        assert_eq!(Alias::parse("té"), Err(WordError::Character { at: 1 }));
+        assert_eq!(Alias::parse(&"x".repeat(65)), Err(WordError::TooLong { max: ALIAS_CHARS_MAX }));
+    }
+
+    #[test]
+    fn a_pin_is_four_to_twelve_digits() {
+        for (text, error) in [
+            ("", WordError::TooShort { min: 4 }),
+            ("123", WordError::TooShort { min: 4 }),
+            ("1234567890123", WordError::TooLong { max: 12 }),
+            ("12a4", WordError::Character { at: 2 }),
+            ("١٢٣٤", WordError::Character { at: 0 }),
+        ] {
+            assert_eq!(Pin::parse(text).map(|_| ()), Err(error), "{text}");
+        }
+        let pin = Pin::parse("0123").expect("fair");
+        assert!(pin.matches("0123") && !pin.matches("123") && !pin.matches("01234"));
+    }
+
+    #[test]
+    fn made_words_parse_and_every_digit_comes_up_in_every_place() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut counts = [[0_u32; 10]; PIN_DIGITS_MADE as usize];
+        for _ in 0..10_000 {
+            let pin = Pin::random(&mut rng);
+            assert!(Pin::parse(pin.secret().expose()).is_ok());
+            for (place, digit) in pin.secret().expose().bytes().enumerate() {
+                counts[place][usize::from(digit - b'0')] += 1;
+            }
+        }
+        // 1 000 expected each, 30 the standard deviation.
+        assert!(counts.iter().flatten().all(|count| (800..1_200).contains(count)), "{counts:?}");
+        let (one, other) = (Alias::random(&mut rng), Alias::random(&mut rng));
+        assert!(one != other && Alias::parse(one.as_str()).is_ok() && one.as_str().len() == 14);
+    }
+}

@@ -204,3 +204,67 @@ impl<K: Ord + Clone> Buckets<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias(text: &str) -> Alias {
+        Alias::parse(text).expect("a fair alias")
+    }
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_an_ipv6_line() {
+        let source = |text: &str| Source::from(text.parse::<IpAddr>().expect("an address"));
+        assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+    }
+
+    #[test]
+    fn a_refund_leaves_no_trace() {
+        let mut limiter = Limiter::default();
+        let charge = limiter.charge(Source::V4(1), &alias("a"), Mono::from_millis(5));
+        assert_eq!(limiter.addresses.full_at.len(), 1);
+        limiter.refund(charge);
+        assert!(limiter.addresses.full_at.is_empty() && limiter.addresses.by_moment.is_empty());
+        assert!(limiter.rooms.full_at.is_empty() && limiter.rooms.by_moment.is_empty());
+    }
+
+    #[test]
+    fn tables_stay_within_their_bounds_and_keep_the_emptiest_buckets() {
+        let mut limiter = Limiter::default();
+        let now = Mono::from_millis(1);
+        for n in 0..ROOM_FAILURES_MAX {
+            let _ = limiter.charge(Source::V6(u64::from(n)), &alias("target"), now);
+        }
+        for n in 0..(ADDRESSES_TRACKED_MAX as u32 + 1_000) {
+            let _ = limiter.charge(Source::V4(n), &alias(&format!("room-{n}")), now);
+        }
+        assert_eq!(limiter.addresses.full_at.len(), ADDRESSES_TRACKED_MAX);
+        assert_eq!(limiter.rooms.full_at.len(), ROOMS_TRACKED_MAX);
+        assert_eq!(limiter.rooms.by_moment.len(), ROOMS_TRACKED_MAX);
+        let target = limiter.admission(Source::V4(u32::MAX), &alias("target"), now);
+        assert!(
+            matches!(target, Admission::HostOnly { .. }),
+            "a flood elsewhere does not reopen a room: {target:?}"
+        );
+    }
+
+    #[test]
+    fn buckets_that_are_full_again_are_forgotten() {
+        let mut limiter = Limiter::default();
+        for n in 0..100 {
+            let _ = limiter.charge(Source::V4(n), &alias("a"), Mono::from_millis(u64::from(n)));
+        }
+        for n in 0..100 {
+            let _ = limiter.charge(
+                Source::V4(1_000 + n),
+                &alias("a"),
+                Mono::from_millis(3_600_000 + u64::from(n)),
+            );
+        }
+        assert_eq!(limiter.addresses.full_at.len(), 100);
+    }
+}

@@ -152,3 +152,49 @@ fn is_mid(text: &str) -> bool {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`{|}~".contains(c);
     (1..=MID_CHARS_MAX).contains(&text.len()) && text.chars().all(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+
+    #[test]
+    fn an_offer_of_four_lines_is_outlined() {
+        let media = |n: u32| format!("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:{n}\r\n");
+        let text: String = std::iter::once(HEAD.to_owned()).chain((0..4).map(media)).collect();
+        let outline = precheck(&text).expect("a fair offer");
+        assert_eq!(outline.media_lines(), 4);
+        assert!(outline.has_mid("3") && !outline.has_mid("4"));
+        let lines = |mid: &str| Lines::from([(mid.to_owned(), mcu_core::id::SourceKind::Content)]);
+        assert_eq!(outline.check(&lines("2")), Ok(()));
+        assert_eq!(outline.check(&lines("4")), Err(SdpError::UnknownMid));
+        assert!(precheck(&text.replace("\r\n", "\n")).is_ok(), "LF alone will do");
+    }
+
+    #[test]
+    fn each_limit_has_its_error() {
+        let media = "m=audio 9 X 0\r\n";
+        let cases = [
+            (String::new(), SdpError::NoVersion),
+            ("hello".into(), SdpError::NoVersion),
+            (HEAD.into(), SdpError::NoMedia),
+            (format!("{HEAD}{}", media.repeat(17)), SdpError::TooManyMedia { count: 17 }),
+            (
+                format!("{HEAD}{}", media.repeat(500)),
+                SdpError::TooManyMedia { count: SDP_MEDIA_LINES_MAX + 1 },
+            ),
+            (format!("{HEAD}a={}\r\n", "x".repeat(SDP_LINE_BYTES_MAX)), SdpError::LineTooLong { line: 5 }),
+            (format!("{HEAD}{}", "a=x\r\n".repeat(SDP_LINES_MAX)), SdpError::TooManyLines),
+            (format!("{HEAD}nonsense\r\n"), SdpError::NotALine { line: 5 }),
+            (format!("{HEAD}a=x\0y\r\n"), SdpError::NotALine { line: 5 }),
+            (format!("{HEAD}a=mid:0\r\n{media}"), SdpError::BadMid { line: 5 }),
+            (format!("{HEAD}{media}a=mid:0\r\n{media}a=mid:0\r\n"), SdpError::BadMid { line: 8 }),
+            (format!("{HEAD}{media}a=mid:a b\r\n"), SdpError::BadMid { line: 6 }),
+            ("x".repeat(SDP_BYTES_MAX + 1), SdpError::TooLarge { bytes: SDP_BYTES_MAX + 1 }),
+        ];
+        for (text, error) in cases {
+            assert_eq!(precheck(&text), Err(error));
+        }
+    }
+}
