@@ -32,8 +32,12 @@ const LINES_MAX: usize = 500;
 
 /// Where clocks may be read: by what waits, by what measures, and by the socket pump, whose clock is tokio's, which
 /// its tests stop.
-const CLOCKS: [&str; 4] =
-    ["mcu-server/src/threads/", "mcu-server/src/doctor/", "loadtest/src/clock.rs", "signalling/src/ws/pump.rs"];
+const CLOCKS: [&str; 4] = [
+    "mcu-server/src/threads/",
+    "mcu-server/src/doctor/",
+    "loadtest/src/clock.rs",
+    "signalling/src/ws/pump.rs",
+];
 
 /// Where `unsafe` may stand.
 const UNSAFE: [&str; 4] =
@@ -94,7 +98,8 @@ fn a_planted_breach_of_layers_is_found() {
 /// The rows below the Markdown table head that begins with `head`, as cells without back-ticks.
 fn rows(markdown: &str, head: &str) -> Vec<Vec<String>> {
     let table = markdown.lines().skip_while(|line| !line.starts_with(head)).skip(2);
-    let row = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    let row =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
     table.take_while(|line| line.starts_with('|')).map(row).collect()
 }
 
@@ -155,13 +160,8 @@ fn planted_differences_of_tables_are_found() {
 
 /// Every key there is, as `section.key`.
 fn known_keys() -> BTreeSet<String> {
-    let server = IceServer {
-        urls: Vec::new(),
-        username: None,
-        credential: None,
-        secret: None,
-        credential_ttl_s: 0,
-    };
+    let server =
+        IceServer { urls: Vec::new(), username: None, credential: None, secret: None, credential_ttl_s: 0 };
     let mut sections = serde_json::to_value(Config::default()).expect("plain values serialise");
     sections["ice_servers"] = serde_json::to_value(server).expect("plain values serialise");
     let sections = sections.as_object().expect("the configuration has sections").iter();
@@ -220,9 +220,9 @@ fn what_the_example_configuration_comments_out_is_valid_too() {
 #[test]
 fn planted_faults_of_the_example_configuration_are_found() {
     let known: BTreeSet<String> = ["log.format", "log.level", "tls.key"].map(str::to_owned).into();
-    let planted = "[log]\n# How much.\nlevel = \"info\"\n#[tls]\n#key = \"key.pem\"\n# Both.\n#cert = \"a.pem\"\n";
-    let expected =
-        ["tls.key has no comment above it", "tls.cert does not exist", "log.format is missing"];
+    let planted =
+        "[log]\n# How much.\nlevel = \"info\"\n#[tls]\n#key = \"key.pem\"\n# Both.\n#cert = \"a.pem\"\n";
+    let expected = ["tls.key has no comment above it", "tls.cert does not exist", "log.format is missing"];
     assert_eq!(example_faults(planted, &known), expected);
 }
 
@@ -236,7 +236,8 @@ fn is_test(path: &str) -> bool {
 /// A file without the module of tests at its end.
 fn without_tests(text: &str) -> &str {
     const HEAD: &str = "#[cfg(test)]\nmod ";
-    let is_inline = |at: usize| text[at + HEAD.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
+    let is_inline =
+        |at: usize| text[at + HEAD.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
     let inline = text.match_indices(HEAD).map(|(at, _)| at).find(|at| is_inline(*at));
     inline.map_or(text, |at| &text[..at])
 }
@@ -247,7 +248,7 @@ fn code_only(text: &str) -> String {
     while let Some(next) = rest.chars().next() {
         let passive = comment(rest).or_else(|| string(rest)).or_else(|| character(rest));
         code.push(if passive.is_some() { ' ' } else { next });
-        rest = &rest[passive.unwrap_or(next.len_utf8())..];
+        rest = &rest[passive.unwrap_or_else(|| next.len_utf8())..];
     }
     code
 }
@@ -285,11 +286,8 @@ fn string(text: &str) -> Option<usize> {
 /// Bytes of the character literal that `text` begins with; a lifetime is none.
 fn character(text: &str) -> Option<usize> {
     let body = text.strip_prefix('\'')?;
-    let inner = if body.starts_with('\\') {
-        2 + body.get(2..)?.find('\'')?
-    } else {
-        body.chars().next()?.len_utf8()
-    };
+    let inner =
+        if body.starts_with('\\') { 2 + body.get(2..)?.find('\'')? } else { body.chars().next()?.len_utf8() };
     body[inner..].starts_with('\'').then_some(inner + 2)
 }
 
@@ -371,7 +369,8 @@ fn only_the_program_is_left_of_a_source_text() {
 /// Constants without a doc comment, which must give unit and reason.
 fn undocumented_constants(limits: &str) -> Vec<String> {
     let lines: Vec<&str> = limits.lines().collect();
-    let pairs = lines.windows(2).filter(|pair| pair[1].starts_with("pub const") && !pair[0].starts_with("/// "));
+    let pairs =
+        lines.windows(2).filter(|pair| pair[1].starts_with("pub const") && !pair[0].starts_with("/// "));
     pairs.map(|pair| format!("no doc comment: {}", pair[1])).collect()
 }
 
@@ -391,8 +390,18 @@ fn a_planted_limit_without_a_reason_is_found() {
 /// Paths of this repository that a document names between back-ticks (from the root) or links to (from `folder`).
 fn named_paths(markdown: &str, folder: &Path) -> BTreeSet<PathBuf> {
     const TOPS: [&str; 12] = [
-        "mcu-core/", "codecs/", "mixer/", "transport/", "signalling/", "mcu-server/", "loadtest/", "benches/", "web/",
-        "docs/", "scripts/", "config/",
+        "mcu-core/",
+        "codecs/",
+        "mixer/",
+        "transport/",
+        "signalling/",
+        "mcu-server/",
+        "loadtest/",
+        "benches/",
+        "web/",
+        "docs/",
+        "scripts/",
+        "config/",
     ];
     let quoted = markdown.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -416,7 +425,8 @@ fn every_path_that_a_document_names_is_there() {
 
 #[test]
 fn the_paths_of_a_document_are_found() {
-    let planted = "See `mixer/src/nowhere.rs`, [there](../x.md#part), `cargo`, <https://x.org> and [y](https://y.org).";
+    let planted =
+        "See `mixer/src/nowhere.rs`, [there](../x.md#part), `cargo`, <https://x.org> and [y](https://y.org).";
     let expected = ["docs/../x.md", "mixer/src/nowhere.rs"].map(PathBuf::from);
     assert_eq!(named_paths(planted, Path::new("docs")), BTreeSet::from(expected));
 }
