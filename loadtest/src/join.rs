@@ -23,7 +23,7 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("where").required(true).args(["url", "announce"])))]
 pub(crate) struct JoinArguments {
-    /// The join link: http(s)://HOST[:PORT]/m/ALIAS
+    /// The join link, as in http://localhost:8080/m/first
     url: Option<String>,
     /// The JSON file that `mcu serve --announce` wrote: link, PIN and CA
     #[arg(long)]

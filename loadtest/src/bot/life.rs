@@ -1,7 +1,7 @@
 //! One bot's task: the way in, the loop that moves datagrams, events, pictures and sound, and the way out.
 //!
 //! Flow: `arrive` -> **here**, which ties `signal`, `peer`, `send`, `receive` and the relay together. Thread: one tokio
-//! task. Bounds: those of its parts; a snapshot of the report goes out every [`SNAPSHOT_INTERVAL`].
+//! task. Bounds: those of its parts; a snapshot of the report goes out every `SNAPSHOT_INTERVAL`.
 
 mod arrive;
 

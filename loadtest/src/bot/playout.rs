@@ -1,6 +1,6 @@
 //! Plays received sound at a fixed delay and says what was missing: the yardstick of concealment.
 //!
-//! Flow: `receive` -> **here** -> `tone`. Thread: the measuring one. Bound: [`PACKETS_MAX`]. Deliberately simple and not the
+//! Flow: `receive` -> **here** -> `tone`. Thread: the measuring one. Bound: `PACKETS_MAX`. Deliberately simple and not the
 //! node's own buffer: each packet is due [`DELAY`] after the earliest that its stream's timing allows, so that jitter
 //! over that counts as loss. Browsers adapt; figures here are therefore an upper bound of theirs.
 //!

@@ -1,8 +1,8 @@
 //! What a measuring bot sees and hears: packets to pictures to bar codes, packets to sound to tones.
 //!
 //! Flow: `life` -> bounded queue -> **here** (a thread of its own) -> [`Measured`] back to `life`. Bound:
-//! [`INPUTS_MAX`] waiting; packets that do not fit are dropped and show as lost. Never reads a clock: each input
-//! carries its moment, and so does everything that is measured.
+//! `INPUTS_MAX` waiting; packets that do not fit are dropped and show as lost. Each input
+//! carries its moment; the clock is asked only when a picture has been decoded, for its age.
 
 mod picture;
 

@@ -1,7 +1,7 @@
 //! The words: join, offer, events, leave, over the node's HTTP API and WebSocket.
 //!
 //! Flow: `life` -> **here** -> the node's API; its events -> `life`. Thread: the bot's tokio task and one small task
-//! for the socket. Bounds: bodies of [`BODY_BYTES_MAX`], events of [`EVENT_BYTES_MAX`], a queue of [`EVENTS_MAX`].
+//! for the socket. Bounds: bodies of `BODY_BYTES_MAX`, events of `EVENT_BYTES_MAX`, a queue of `EVENTS_MAX`.
 //! Knows the API by its documentation alone (docs/API.md); unknown events and fields are passed over.
 
 use super::target::Target;

@@ -1,6 +1,6 @@
 //! Pre-encoded loops: what a bot sends, encoded once per sender and kept, so that sending costs encryption only.
 //!
-//! Flow: `picture`, `sound` -> encoders -> [`cache`] on disk -> **here** -> packetized once -> `bot/send`. A loop is
+//! Flow: `picture`, `sound` -> encoders -> `cache` on disk -> **here** -> packetized once -> `bot/send`. A loop is
 //! whole seconds long with a key frame at each; all rungs of a sender carry the same numbers, so that a bot changes
 //! rung at a key frame and stays in step. Made in parallel by rayon; memory: one encoder and picture per core.
 

@@ -1,7 +1,7 @@
 //! How loud given tones are in received sound, by Goertzel's filter.
 //!
 //! Flow: `bot/receive` pushes decoded sound -> **here** -> `bot/report`. Windows of 200 ms with a Hann shape: tones
-//! 30 Hz apart are told apart by more than 40 dB. Bound: [`WINDOWS_MAX`] levels per tone, then the oldest go.
+//! 30 Hz apart are told apart by more than 40 dB. Bound: `WINDOWS_MAX` levels per tone, then the oldest go.
 
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! One received picture line: reorder, depacketize, decode, find the tiles, read the bar codes.
 //!
 //! Flow: packets and layouts -> **here** -> `report::Picture`. Thread: the measuring one. Bounds: the reorder buffer's,
-//! [`LAYOUTS_MAX`] layouts ahead, [`AGES_MAX`] latencies per sender. A picture belongs to the newest layout whose RTP
+//! `LAYOUTS_MAX` layouts ahead, `AGES_MAX` latencies per sender. A picture belongs to the newest layout whose RTP
 //! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
 
 use crate::bot::freeze::FreezeMeter;
