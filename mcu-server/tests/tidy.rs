@@ -431,6 +431,27 @@ fn the_paths_of_a_document_are_found() {
     assert_eq!(named_paths(planted, Path::new("docs")), BTreeSet::from(expected));
 }
 
+/// Queues that a source file makes and `threads`, the page about them, does not name.
+fn unnamed_queues(text: &str, threads: &str) -> Vec<String> {
+    let made = without_tests(text).split("Queue::new(").skip(1);
+    let names = made.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    names.filter(|name| !threads.contains(&format!("`{name}`"))).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_queue_has_its_row() {
+    let threads = read("docs/THREADS.md");
+    let sources = files(&["rs"]).into_iter().filter(|path| !is_test(path) && !path.starts_with("loadtest/"));
+    none(sources.flat_map(|path| unnamed_queues(&read(&path), &threads)).collect());
+}
+
+#[test]
+fn a_planted_queue_is_found() {
+    let made = "let a = Queue::new(\"lane\", 1);\nlet b = Queue::new(\n    \"drain\", 2);\n";
+    assert_eq!(unnamed_queues(made, "| `lane` | io |"), ["drain"]);
+    assert_eq!(unnamed_queues(made, "").len(), 2);
+}
+
 // The tree.
 
 fn root() -> PathBuf {
