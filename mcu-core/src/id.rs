@@ -75,6 +75,11 @@ impl SourceId {
 pub struct IdSource(u64);
 
 impl IdSource {
+    /// None given out.
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
     /// The next number, starting at 1.
     pub fn next_id(&mut self) -> u64 {
         self.0 += 1;

@@ -67,6 +67,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Nothing issued.
+    pub const fn new() -> Self {
+        Self { issued: BTreeMap::new() }
+    }
+
     /// Issues a token; from here on the conference is [`ContentAccess::NodeDecrypted`].
     pub fn issue(&mut self, conference: ConferenceId, purpose: Purpose) -> Plaintext {
         self.issued.entry(conference).or_default().push(purpose);

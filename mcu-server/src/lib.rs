@@ -1,1 +1,30 @@
-//! placeholder
+//! The node: composition root of the library crates, and the binary `mcu`.
+//!
+//! | folder | holds |
+//! |---|---|
+//! | `config` | every key and its default |
+//! | `threads` | what waits and reads clocks: io, clock, compute pools, control |
+//! | `engine` | the media engine of a conference, sans-I/O |
+//! | `peers` | the peers of one io thread, sans-I/O |
+//! | `control` | rooms, meetings, what the API is answered |
+//! | `node` | every thread and queue, put together |
+//! | `serve` | listeners, signals, announcement |
+//! | `doctor` | `mcu doctor` and `mcu check-config` |
+
+pub mod announce;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod doctor;
+pub mod engine;
+mod ice;
+pub mod logging;
+pub mod metrics;
+pub mod node;
+pub mod peers;
+mod process;
+pub mod serve;
+pub mod store;
+pub mod threads;
+pub mod tls;
+pub mod web;

@@ -11,10 +11,11 @@ use std::time::Duration;
 use str0m::Event;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
 use support::{World, client, config, library, server};
+use str0m::rtp::Vp8Descriptor;
 use transport::demux::Route;
 use transport::peer::webrtc::{CONNECT_TIMEOUT, CONSENT_TIMEOUT, UNSENT_PACKETS_MAX};
 use transport::peer::{
-    CloseReason, Line, LineCodec, LocalAddress, PeerConfig, PeerEvent, Proto, SendError, SendMeta, Vp8Ids,
+    CloseReason, Line, LineCodec, LocalAddress, PeerConfig, PeerEvent, Proto, SendError, SendMeta,
 };
 
 const AUDIO: (MediaKind, Direction) = (MediaKind::Audio, Direction::SendRecv);
@@ -57,8 +58,9 @@ fn media_flows_both_ways_with_reports_and_stats() {
         world.client_write(0, n, (since * 48 / 1_000) as u32, vec![7; 60]);
         world.client_write(1, n, (since * 90 / 1_000) as u32, VP8_PAYLOAD.to_vec());
         world.peer.send_sound(&sound, &meta(n, 5_000 + n as u32 * 960, at)).expect("sound is taken");
-        let ids = Vp8Ids { picture_id: 300 + n as u16, tl0: Some(n as u8) };
-        let with_ids = SendMeta { vp8: Some(ids), ..meta(n, 9_000 + n as u32 * 1_800, at) };
+        let numbers = Vp8Descriptor::parse(&VP8_PAYLOAD).expect("a descriptor").patch();
+        let numbers = numbers.picture_id(300 + n as u16).tl0_pic_idx(n as u8).build().expect("it has both");
+        let with_ids = SendMeta { vp8: Some(numbers), ..meta(n, 9_000 + n as u32 * 1_800, at) };
         world.peer.send_video(Line::MAIN_VIDEO, &picture, &with_ids).expect("the picture is taken");
         world.drain_peer();
         world.run_for(Duration::from_millis(20));
@@ -259,8 +261,6 @@ fn what_cannot_be_sent_is_refused() {
         world.peer.send_video(Line::CONTENT_VIDEO, &payload, &meta(0, 0, now)),
         Err(SendError::NotSending(Line::CONTENT_VIDEO))
     );
-    let ids = SendMeta { vp8: Some(Vp8Ids { picture_id: 1, tl0: None }), ..meta(0, 0, now) };
-    assert_eq!(world.peer.send_video(Line::MAIN_VIDEO, &payload, &ids), Err(SendError::NoVp8Descriptor));
     let mut refused = None;
     for n in 0..=UNSENT_PACKETS_MAX as u64 {
         if let Err(error) = world.peer.send_video(Line::MAIN_VIDEO, &payload, &meta(n, 0, now)) {

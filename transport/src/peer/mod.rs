@@ -19,7 +19,7 @@ pub mod webrtc;
 pub use clock::ClockBase;
 pub use lines::{H264Format, Line, LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
 pub use negotiate::{Answer, DtlsChoice, Kind, LocalAddress, NegotiateError, PeerConfig};
-pub use webrtc::{PeerCounters, SendError, SendMeta, Vp8Ids, WebRtcPeer};
+pub use webrtc::{PeerCounters, SendError, SendMeta, WebRtcPeer};
 
 use bytes::Bytes;
 use mcu_core::media::packet::{Packet, SenderReport};

@@ -25,7 +25,7 @@ use std::time::Duration;
 use str0m::bwe::Bitrate;
 use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
+use str0m::rtp::{RtpWrite, Ssrc, Vp8Patch};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 
 /// How long a peer may take from its answer to a finished DTLS handshake.
@@ -48,15 +48,6 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 /// The largest estimate or desired rate that is passed on, in kilobits per second.
 const KBPS_MAX: u32 = 1_000_000;
 
-/// The per-receiver numbers of a VP8 payload descriptor (RFC 7741 §4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vp8Ids {
-    /// 15-bit picture id.
-    pub picture_id: u16,
-    /// `TL0PICIDX`, where the descriptor has one.
-    pub tl0: Option<u8>,
-}
-
 /// What goes with a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendMeta {
@@ -69,7 +60,7 @@ pub struct SendMeta {
     /// The moment that `rtp_timestamp` stands for: the tick's, never that of writing. Sender reports are made from it.
     pub wallclock: Mono,
     /// Written into the payload's VP8 descriptor while it is encrypted; the shared payload stays as it is.
-    pub vp8: Option<Vp8Ids>,
+    pub vp8: Option<Vp8Patch>,
 }
 
 /// Why a payload was not taken.
@@ -78,9 +69,6 @@ pub enum SendError {
     /// The session has no such line, or it does not send.
     #[error("the peer does not take {0:?}")]
     NotSending(Line),
-    /// The payload's VP8 descriptor has no room for the numbers to write.
-    #[error("the payload has no vp8 picture id to write to")]
-    NoVp8Descriptor,
     /// The line has [`UNSENT_PACKETS_MAX`] packets waiting.
     #[error("the peer's send queue is full")]
     QueueFull,
@@ -339,9 +327,7 @@ impl WebRtcPeer {
     /// # Errors
     /// See [`SendError`].
     pub fn send_video(&mut self, line: Line, payload: &Arc<[u8]>, meta: &SendMeta) -> Result<(), SendError> {
-        let patch =
-            meta.vp8.map(|ids| vp8_patch(payload, ids).ok_or(SendError::NoVp8Descriptor)).transpose()?;
-        self.write(line, payload, meta, patch)
+        self.write(line, payload, meta)
     }
 
     /// Sends one packet of the mixed sound, unpaced, on [`Line::MAIN_AUDIO`]. It leaves with the next `poll`.
@@ -349,7 +335,7 @@ impl WebRtcPeer {
     /// # Errors
     /// See [`SendError`].
     pub fn send_sound(&mut self, payload: &Arc<[u8]>, meta: &SendMeta) -> Result<(), SendError> {
-        self.write(Line::MAIN_AUDIO, payload, meta, None)
+        self.write(Line::MAIN_AUDIO, payload, meta)
     }
 
     /// Asks the sender of `line` for a key frame (PLI); it leaves with the next `poll`. True when there is a stream to ask.
@@ -422,7 +408,6 @@ impl WebRtcPeer {
         line: Line,
         payload: &Arc<[u8]>,
         meta: &SendMeta,
-        patch: Option<Vp8Patch>,
     ) -> Result<(), SendError> {
         if !self.is_connected() {
             return Err(SendError::NotConnected);
@@ -445,7 +430,7 @@ impl WebRtcPeer {
         )
         .marker(meta.marker)
         .nackable(out.resend);
-        stream.write_rtp(match patch {
+        stream.write_rtp(match meta.vp8 {
             Some(patch) => rtp.vp8_patch(patch),
             None => rtp,
         });
@@ -581,10 +566,4 @@ fn receive_of<'a>(datagram: &Datagram<'a>, destination: SocketAddr) -> Option<Re
     };
     let contents = DatagramRecv::try_from(datagram.bytes).ok()?;
     Some(Receive { proto, source: datagram.source, destination, contents })
-}
-
-/// The numbers of one receiver, to be written into the shared payload's descriptor on its way through encryption.
-fn vp8_patch(payload: &[u8], ids: Vp8Ids) -> Option<Vp8Patch> {
-    let patch = Vp8Descriptor::parse(payload).ok()?.patch().picture_id(ids.picture_id);
-    ids.tl0.map_or(patch, |tl0| patch.tl0_pic_idx(tl0)).build().ok()
 }

@@ -1,0 +1,331 @@
+//! What the API asks, answered.
+
+use super::meeting::Meeting;
+use super::negotiation::{Accepted, Negotiation};
+use super::rooms::Opens;
+use super::ControlState;
+use crate::store::{StoreError, StoredRoom};
+use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
+use mcu_core::conference::input::{Input, Joining, StateChange};
+use mcu_core::conference::roster::Role;
+use mcu_core::conference::{Refusal, Settings};
+use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
+use mcu_core::limits;
+use mcu_core::privacy::Purpose;
+use signalling::command::{
+    Caller, Command, Identity, JoinRequest, Joined, NewRoom, Offer, Reply, RoomPatch, Session, Subscription,
+};
+use signalling::model::Room;
+use signalling::problem::ApiError;
+use signalling::room::Alias;
+use signalling::secret::Secret;
+
+impl ControlState {
+    /// Answers one command. An answer that nobody waits for any more is dropped.
+    pub async fn command(&mut self, command: Command) {
+        match command {
+            Command::CreateRoom { room, reply } => answer(reply, self.create_room(room).await),
+            Command::ListRooms { reply } => answer(reply, Ok(self.rooms.iter().map(|r| self.show(r)).collect())),
+            Command::GetRoom { alias, reply } => {
+                let room = self.rooms.get(alias.as_str()).map(|room| self.show(room));
+                answer(reply, room.ok_or(ApiError::NotFound));
+            }
+            Command::PatchRoom { alias, patch, reply } => {
+                answer(reply, self.patch_room(alias.as_str(), patch).await);
+            }
+            Command::DeleteRoom { alias, reply } => answer(reply, self.delete_room(alias.as_str()).await),
+            Command::ListParticipants { alias, by, reply } => {
+                answer(reply, self.meeting_for(&alias, &by).map(|meeting| {
+                    meeting.map_or_else(Vec::new, |meeting| self.meetings[&meeting].conference().entries())
+                }));
+            }
+            Command::Mute { alias, participant, muted, by, reply } => {
+                answer(reply, self.mute(&alias, participant, muted, &by));
+            }
+            Command::Disconnect { alias, participant, by, reply } => {
+                let input = Input::Leave { participant, reason: ClosingReason::Disconnected };
+                answer(reply, self.moderate(&alias, &by, input));
+            }
+            Command::SetLayout { alias, participant, layout, by, reply } => {
+                let change = StateChange { layout: Some(layout), ..StateChange::default() };
+                answer(reply, self.moderate(&alias, &by, Input::State { participant, change }));
+            }
+            Command::Join { request, reply } => answer(reply, self.join(request)),
+            Command::Session { who, reply } => answer(reply, self.session(&who)),
+            Command::Offer { offer, reply } => self.offer(offer, reply),
+            Command::Leave { who, reply } => {
+                let input = Input::Leave { participant: who.participant, reason: ClosingReason::Left };
+                answer(reply, self.own(&who, input));
+            }
+            Command::State { who, change, reply } => {
+                let input = Input::State { participant: who.participant, change };
+                answer(reply, self.own(&who, input));
+            }
+            // Freezes as the client saw them: counted with the quality metrics once those exist.
+            Command::Stats { .. } => {}
+            Command::Subscribe { who, reply } => answer(reply, self.subscribe(&who)),
+            Command::Ready { reply } => {
+                answer(reply, if self.draining { Err(ApiError::Draining) } else { Ok(()) });
+            }
+        }
+    }
+
+    fn show(&self, stored: &StoredRoom) -> Room {
+        let meeting = self.rooms.meeting(&stored.alias).and_then(|id| self.meetings.get(&id));
+        Room {
+            name: stored.name.clone(),
+            alias: stored.alias.clone(),
+            host_pin: Secret::new(stored.host_pin.clone()),
+            guest_pin: Secret::new(stored.guest_pin.clone()),
+            participants_max: stored.participants_max as u32,
+            participants: meeting.map_or(0, Meeting::participants) as u32,
+            encoders: meeting.map_or(0, Meeting::encoders) as u32,
+            created_at: stored.created_at_s as u64,
+        }
+    }
+
+    async fn create_room(&mut self, room: NewRoom) -> Result<Room, ApiError> {
+        if self.rooms.len() >= limits::CONFERENCES_MAX {
+            return Err(ApiError::RoomFull);
+        }
+        let stored = StoredRoom {
+            alias: room.alias.as_str().to_owned(),
+            name: room.name.as_str().to_owned(),
+            host_pin: room.host_pin.secret().expose().clone(),
+            guest_pin: room.guest_pin.secret().expose().clone(),
+            participants_max: room.participants_max as usize,
+            created_at_s: crate::threads::unix_s() as i64,
+        };
+        self.parts.store.add(&stored).await.map_err(store_error)?;
+        self.rooms.put(stored.clone());
+        Ok(self.show(&stored))
+    }
+
+    async fn patch_room(&mut self, alias: &str, patch: RoomPatch) -> Result<Room, ApiError> {
+        let mut stored = self.rooms.get(alias).ok_or(ApiError::NotFound)?.clone();
+        if let Some(name) = patch.name {
+            name.as_str().clone_into(&mut stored.name);
+        }
+        if let Some(pin) = patch.host_pin {
+            stored.host_pin.clone_from(pin.secret().expose());
+        }
+        if let Some(pin) = patch.guest_pin {
+            stored.guest_pin.clone_from(pin.secret().expose());
+        }
+        if let Some(most) = patch.participants_max {
+            stored.participants_max = most as usize;
+        }
+        if stored.host_pin == stored.guest_pin {
+            return Err(ApiError::bad_request("host_pin and guest_pin must differ"));
+        }
+        self.parts.store.update(&stored).await.map_err(store_error)?;
+        self.rooms.put(stored.clone());
+        Ok(self.show(&stored))
+    }
+
+    async fn delete_room(&mut self, alias: &str) -> Result<(), ApiError> {
+        self.parts.store.remove(alias).await.map_err(store_error)?;
+        let Some(conference) = self.rooms.remove(alias) else { return Ok(()) };
+        let everybody: Vec<ParticipantId> =
+            self.meetings.get(&conference).map(|m| m.roster().collect()).unwrap_or_default();
+        for participant in everybody {
+            let reason = ClosingReason::RoomDeleted;
+            let _ = self.input(conference, Input::Leave { participant, reason });
+        }
+        Ok(())
+    }
+
+    /// The meeting that runs in a room, for somebody who may act on it.
+    fn meeting_for(&self, alias: &Alias, by: &Caller) -> Result<Option<ConferenceId>, ApiError> {
+        match by {
+            Caller::Admin => {
+                let known = self.rooms.get(alias.as_str()).is_some();
+                if known { Ok(self.rooms.meeting(alias.as_str())) } else { Err(ApiError::NotFound) }
+            }
+            Caller::Host(host) => {
+                let meeting = self.rooms.meeting(alias.as_str());
+                let present = self.meetings.get(&host.conference).is_some_and(|m| {
+                    m.conference().participant(host.participant).is_some_and(|p| p.role == Role::Host)
+                });
+                if present && meeting == Some(host.conference) { Ok(meeting) } else { Err(ApiError::Forbidden) }
+            }
+        }
+    }
+
+    fn mute(
+        &mut self,
+        alias: &Alias,
+        participant: ParticipantId,
+        muted: bool,
+        by: &Caller,
+    ) -> Result<(), ApiError> {
+        let own = matches!(by, Caller::Host(host) if host.participant == participant);
+        let input = if muted && !own {
+            let by = if matches!(by, Caller::Admin) { MutedBy::Admin } else { MutedBy::Host };
+            Input::Mute { participant, by }
+        } else if own {
+            let change = StateChange { muted: Some(muted), ..StateChange::default() };
+            Input::State { participant, change }
+        } else {
+            return Err(ApiError::Forbidden);
+        };
+        self.moderate(alias, by, input)
+    }
+
+    fn moderate(&mut self, alias: &Alias, by: &Caller, input: Input) -> Result<(), ApiError> {
+        let conference = self.meeting_for(alias, by)?.ok_or(ApiError::NotFound)?;
+        self.input(conference, input).map_err(refusal)
+    }
+
+    fn own(&mut self, who: &Identity, input: Input) -> Result<(), ApiError> {
+        self.known(who)?;
+        self.input(who.conference, input).map_err(refusal)
+    }
+
+    /// The token's word is believed only while its participant is there.
+    fn known(&self, who: &Identity) -> Result<Role, ApiError> {
+        let meeting = self.meetings.get(&who.conference).ok_or(ApiError::Unauthorized)?;
+        let participant =
+            meeting.conference().participant(who.participant).ok_or(ApiError::Unauthorized)?;
+        Ok(participant.role)
+    }
+
+    fn join(&mut self, request: JoinRequest) -> Result<Joined, ApiError> {
+        let alias = request.alias.as_str();
+        let role = if request.alias.is_echo() {
+            Role::Guest
+        } else {
+            match self.rooms.opens(alias, request.pin.expose()) {
+                Some(Opens::Host) => Role::Host,
+                Some(Opens::Guest) if !request.host_only => Role::Guest,
+                _ => return Err(ApiError::JoinRefused),
+            }
+        };
+        if self.draining {
+            return Err(ApiError::Draining);
+        }
+        let running = self.rooms.meeting(alias).filter(|id| self.meetings.contains_key(id));
+        let conference = match running {
+            Some(conference) => conference,
+            None => self.begin(&request.alias)?,
+        };
+        let participant = ParticipantId(self.participant_ids.next_id());
+        let joining = Joining {
+            participant,
+            name: request.display_name.expose().clone(),
+            role,
+            via: request.via,
+            overlay: request.overlay,
+            joined_at_unix_s: crate::threads::unix_s(),
+        };
+        self.input(conference, Input::Join(joining)).map_err(refusal)?;
+        let meeting = self.meetings.get(&conference).ok_or(ApiError::Internal)?;
+        let settings = meeting.conference().settings();
+        Ok(Joined {
+            participant,
+            conference,
+            role,
+            room: RoomName { name: settings.name.clone(), alias: settings.alias.clone() },
+            ice_servers: self.ice_servers(participant),
+            access: self.ledger.access(conference),
+        })
+    }
+
+    fn begin(&mut self, alias: &Alias) -> Result<ConferenceId, ApiError> {
+        if self.meetings.len() >= limits::CONFERENCES_MAX {
+            return Err(ApiError::RoomFull);
+        }
+        let mut settings = match self.rooms.get(alias.as_str()) {
+            Some(room) => {
+                let settings = Settings::new(room.alias.as_str(), room.name.as_str());
+                Settings { participants_max: room.participants_max, ..settings }
+            }
+            None => Settings { echo: true, participants_max: 1, ..Settings::new(Alias::ECHO, "Echo test") },
+        };
+        settings.canvas = self.parts.config.room.canvas;
+        let id = ConferenceId(self.conference_ids.next_id());
+        let token = self.ledger.issue(id, Purpose::Mixing);
+        settings.access = self.ledger.access(id);
+        self.meetings.insert(id, Meeting::begin(id, settings, token, &self.parts));
+        self.rooms.meeting_begun(alias.as_str(), id);
+        tracing::info!(conference = %id, "meeting begun");
+        Ok(id)
+    }
+
+    fn session(&self, who: &Identity) -> Result<Session, ApiError> {
+        let role = self.known(who)?;
+        Ok(Session { role, ice_servers: self.ice_servers(who.participant) })
+    }
+
+    fn subscribe(&mut self, who: &Identity) -> Result<Subscription, ApiError> {
+        self.known(who)?;
+        let now = self.parts.clock.now();
+        let meeting = self.meetings.get_mut(&who.conference).ok_or(ApiError::Unauthorized)?;
+        let events = meeting.subscribe(who.participant, now, &self.parts).map_err(refusal)?;
+        Ok(Subscription { snapshot: Vec::new(), events })
+    }
+
+    fn offer(&mut self, offer: Offer, reply: Reply<String>) {
+        if let Err(error) = self.known(&offer.who) {
+            return answer(reply, Err(error));
+        }
+        // The io thread with the fewest peers.
+        let Some((io, port)) = self.parts.io.iter().enumerate().min_by_key(|(_, port)| port.peers()) else {
+            return answer(reply, Err(ApiError::Internal));
+        };
+        let negotiation = Negotiation {
+            offer,
+            reply,
+            id: PeerId(self.peer_ids.next_id()),
+            io,
+            addresses: port.addresses().to_vec(),
+        };
+        let (clock, accepted) = (self.parts.clock, self.accepted.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Some(done) = negotiation.run(clock) {
+                // Control is gone only when the node is.
+                let _ = accepted.blocking_send(done);
+            }
+        });
+    }
+
+    /// Takes an answered offer into its meeting, if its participant is still there.
+    pub fn accepted(&mut self, accepted: Accepted) {
+        let Accepted { conference, arrival, sdp, reply } = accepted;
+        let Some(meeting) = self.meetings.get_mut(&conference) else {
+            return answer(reply, Err(ApiError::Unauthorized));
+        };
+        if meeting.conference().participant(arrival.participant).is_none() {
+            return answer(reply, Err(ApiError::Unauthorized));
+        }
+        meeting.attach(arrival, &self.parts);
+        answer(reply, Ok(sdp));
+    }
+}
+
+/// A requester that has gone away wants no answer.
+fn answer<T>(reply: Reply<T>, result: Result<T, ApiError>) {
+    let _ = reply.send(result);
+}
+
+fn store_error(error: StoreError) -> ApiError {
+    match error {
+        StoreError::AliasTaken => ApiError::Conflict("a room with this alias exists".to_owned()),
+        StoreError::NoRoom => ApiError::NotFound,
+        other => {
+            tracing::error!(error = %other, "store");
+            ApiError::Internal
+        }
+    }
+}
+
+fn refusal(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::RoomFull { .. } => ApiError::RoomFull,
+        Refusal::AlreadySharing { .. } => ApiError::Conflict("somebody else is sharing".to_owned()),
+        Refusal::NoSuchParticipant(_) => ApiError::NotFound,
+        Refusal::CannotShare(_) => ApiError::Forbidden,
+        Refusal::Ended => ApiError::NotFound,
+        Refusal::JoinedBefore(_) | Refusal::NotEncoded(_) => ApiError::Internal,
+    }
+}

@@ -1,0 +1,49 @@
+//! What the engine sends: packets made once, shared by every receiver.
+
+use mcu_core::conference::input::Loudness;
+use mcu_core::id::{ConferenceId, ParticipantId, RenditionId};
+use mcu_core::time::{MediaTime, Mono};
+use std::sync::Arc;
+use transport::payload::PacketizedUnit;
+
+/// One coded picture of one rendition.
+#[derive(Debug)]
+pub struct VideoBurst {
+    /// Of this conference.
+    pub conference: ConferenceId,
+    /// Of this encode.
+    pub rendition: RenditionId,
+    /// Its tick on the frame grid.
+    pub tick: u64,
+    /// When the tick was due; goes into sender reports.
+    pub wallclock: Mono,
+    /// The packets.
+    pub unit: PacketizedUnit,
+}
+
+/// Twenty milliseconds of one conference's sound, for everybody.
+#[derive(Debug)]
+pub struct SoundBurst {
+    /// Of this conference.
+    pub conference: ConferenceId,
+    /// Moment of its first sample on the 10 ms grid.
+    pub at: MediaTime,
+    /// The same moment on the clock; goes into sender reports.
+    pub wallclock: Mono,
+    /// What everybody hears who is not heard; absent when there is nobody like that.
+    pub shared: Option<Arc<[u8]>>,
+    /// What those hear who are heard: everything but themselves.
+    pub personal: Vec<(ParticipantId, Arc<[u8]>)>,
+}
+
+/// Where the engine's results go. Never blocks; what does not fit is dropped and counted there.
+pub trait Outlet: Send + Sync {
+    /// Takes one coded picture.
+    fn video(&self, burst: VideoBurst);
+
+    /// Takes 20 ms of sound.
+    fn sound(&self, burst: SoundBurst);
+
+    /// Takes how loud the streams of a conference are, for its floor.
+    fn loudness(&self, conference: ConferenceId, loudness: Loudness);
+}

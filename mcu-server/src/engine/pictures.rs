@@ -1,0 +1,299 @@
+//! The picture half of a conference's engine: at every tick, from decoded frames to renditions.
+//!
+//! Flow: slots -> scale (once per source and tile size) -> compose (once per scene) -> [`rendition`](super::rendition)
+//! (once per encode). Thread: video pool, one tick job per conference; encodes are jobs of their own. Bound: the frame
+//! pools; a scene that finds none free keeps its last canvas for this tick.
+
+use super::PictureCommand;
+use super::intake::PictureFeed;
+use super::outgoing::Outlet;
+use super::rendition::RenditionSeat;
+use crate::config::{EncoderSection, H264Encoder};
+use crate::threads::clock::PICTURE_GRID;
+use crate::threads::compute::Compute;
+use codecs::encode::{EncoderSettings, H264Backend, PictureKind};
+use codecs::registry::CodecFactory;
+use mcu_core::conference::plan::{Fit, MeetingPlan, Rendition, Scene};
+use mcu_core::id::{ConferenceId, RenditionId, SceneId, SourceId, SourceKind};
+use mcu_core::limits;
+use mcu_core::media::frame::{Frame, FramePool, Size};
+use mcu_core::queue::Queue;
+use mcu_core::time::{FrameInterval, Mono};
+use mixer::video::compose::Composer;
+use mixer::video::overlay::Overlay;
+use mixer::video::scale::{TileCache, TilePicture, fit_to};
+use mixer::video::slot::Slot;
+use mixer::video::text::Typeface;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Canvases of one scene: the composer's two, and one in the hands of each rendition.
+const CANVASES_PER_SCENE: usize = 8;
+
+/// Scaled canvases of one conference, for renditions of another size.
+const RUNGS_MAX: usize = 16;
+
+/// Everything a picture engine is made of besides its conference.
+#[derive(Clone)]
+pub struct PictureParts {
+    /// Makes encoders.
+    pub codecs: Arc<dyn CodecFactory>,
+    /// Runs encodes.
+    pub compute: Compute,
+    /// Takes what was encoded.
+    pub outlet: Arc<dyn Outlet>,
+    /// Writes names.
+    pub typeface: Typeface,
+    /// Which encoders.
+    pub encoder: EncoderSection,
+}
+
+/// One source on or off stage.
+struct Source {
+    feed: PictureFeed,
+    slot: Slot,
+}
+
+/// What one conference's pictures have counted since the start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct PictureCounters {
+    /// Ticks that had something to do.
+    pub ticks: u64,
+    /// Scenes that found no canvas free.
+    pub canvases_missing: u64,
+    /// Renditions that could not be started.
+    pub renditions_refused: u64,
+}
+
+/// The pictures of one conference.
+pub struct PictureEngine {
+    conference: ConferenceId,
+    inbox: Queue<PictureCommand>,
+    parts: PictureParts,
+    plan: Option<Arc<MeetingPlan>>,
+    pending: VecDeque<Arc<MeetingPlan>>,
+    sources: BTreeMap<SourceId, Source>,
+    tiles: TileCache,
+    rungs: FramePool,
+    overlay: Overlay,
+    composers: BTreeMap<SceneId, Composer>,
+    renditions: BTreeMap<RenditionId, RenditionSeat>,
+    counters: PictureCounters,
+}
+
+impl PictureEngine {
+    /// An engine with nothing to do until it is told of a plan.
+    pub fn new(conference: ConferenceId, inbox: Queue<PictureCommand>, parts: PictureParts) -> Self {
+        let tiles = FramePool::new("tiles", 2 * limits::TILES_MAX + 1);
+        Self {
+            conference,
+            inbox,
+            overlay: Overlay::new(&parts.typeface),
+            parts,
+            plan: None,
+            pending: VecDeque::new(),
+            sources: BTreeMap::new(),
+            tiles: TileCache::new(tiles),
+            rungs: FramePool::new("rungs", RUNGS_MAX),
+            composers: BTreeMap::new(),
+            renditions: BTreeMap::new(),
+            counters: PictureCounters::default(),
+        }
+    }
+
+    /// Makes the pictures of grid tick `tick`, which is due at `now`.
+    pub fn tick(&mut self, tick: u64, now: Mono) {
+        self.obey();
+        while self.pending.front().is_some_and(|plan| plan.from_tick <= tick) {
+            if let Some(plan) = self.pending.pop_front() {
+                self.adopt(plan);
+            }
+        }
+        let Some(plan) = self.plan.clone() else { return };
+        if plan.renditions.is_empty() {
+            return;
+        }
+        self.counters.ticks += 1;
+        for scene in &plan.scenes {
+            if is_on_grid(scene.interval, tick) {
+                self.make(&plan, scene, tick, now);
+            }
+        }
+        self.tiles.end_tick();
+    }
+
+    /// What has been counted since the start.
+    pub const fn counters(&self) -> PictureCounters {
+        self.counters
+    }
+
+    fn obey(&mut self) {
+        while let Some(command) = self.inbox.pop() {
+            match command {
+                PictureCommand::Plan(plan) => self.pending.push_back(plan),
+                PictureCommand::Source(source, feed) => {
+                    feed.set_active(self.plan.as_ref().is_some_and(|plan| plan.on_stage.contains(&source)));
+                    let slot = Slot::new(feed.frames.clone());
+                    self.sources.insert(source, Source { feed, slot });
+                }
+                PictureCommand::SourceGone(source) => {
+                    self.sources.remove(&source);
+                }
+                PictureCommand::KeyframeWanted(rendition) => {
+                    if let Some(seat) = self.renditions.get_mut(&rendition) {
+                        seat.keyframes.request();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Works out what is different from the plan before.
+    fn adopt(&mut self, plan: Arc<MeetingPlan>) {
+        for (id, source) in &mut self.sources {
+            let on_stage = plan.on_stage.contains(id);
+            source.feed.set_active(on_stage);
+            if !on_stage {
+                source.slot.clear();
+            }
+        }
+        self.composers.retain(|id, _| plan.scenes.iter().any(|scene| scene.id == *id));
+        for scene in &plan.scenes {
+            self.overlay.prepare(&scene.tiles);
+        }
+        self.renditions.retain(|id, _| plan.renditions.iter().any(|rendition| rendition.id == *id));
+        for rendition in &plan.renditions {
+            match self.renditions.get_mut(&rendition.id) {
+                Some(seat) => seat.spec = rendition.clone(),
+                None => self.start_rendition(&plan, rendition),
+            }
+        }
+        let before = self.plan.as_ref().map_or(&[][..], |plan| &plan.views);
+        for view in plan.views.iter().filter(|view| !before.contains(view)) {
+            if let Some(seat) = self.renditions.get_mut(&view.rendition) {
+                seat.keyframes.request();
+            }
+        }
+        self.plan = Some(plan);
+    }
+
+    fn start_rendition(&mut self, plan: &MeetingPlan, rendition: &Rendition) {
+        let settings = encoder_settings(plan, rendition, &self.parts.encoder);
+        match RenditionSeat::new(self.conference, rendition.clone(), &settings, &*self.parts.codecs) {
+            Ok(seat) => {
+                self.renditions.insert(rendition.id, seat);
+            }
+            Err(error) => {
+                self.counters.renditions_refused += 1;
+                tracing::error!(conference = %self.conference, %error, "a rendition cannot be encoded");
+            }
+        }
+    }
+
+    /// Composes one scene and starts the encodes of it that are due.
+    fn make(&mut self, plan: &MeetingPlan, scene: &Scene, tick: u64, now: Mono) {
+        let pictures = self.pictures_of(scene, now);
+        let composer = self.composers.entry(scene.id).or_insert_with(|| {
+            Composer::new(FramePool::new("canvas", CANVASES_PER_SCENE))
+        });
+        let (canvas, changed) = match composer.compose(scene, &pictures, &mut self.overlay) {
+            Ok(composed) => (composed.canvas, composed.changed),
+            Err(_) => {
+                self.counters.canvases_missing += 1;
+                match composer.last_canvas() {
+                    Some(canvas) => (canvas.clone(), false),
+                    None => return,
+                }
+            }
+        };
+        let mut rungs: Vec<(Size, Frame)> = Vec::new();
+        for rendition in plan.renditions.iter().filter(|rendition| rendition.scene == scene.id) {
+            if is_on_grid(rendition.interval, tick) {
+                self.encode(rendition, &canvas, changed, &mut rungs, tick, now);
+            }
+        }
+    }
+
+    /// The tiles' pictures, in the order of the scene's tiles.
+    fn pictures_of(&mut self, scene: &Scene, now: Mono) -> Vec<Option<TilePicture>> {
+        let mut pictures = Vec::with_capacity(scene.tiles.len());
+        for tile in scene.tiles.iter() {
+            let source = if tile.video { self.sources.get_mut(&tile.source) } else { None };
+            let frame = source.and_then(|source| source.slot.take(now).frame);
+            let size = Size::new(tile.rect.width, tile.rect.height);
+            // A tile without a free frame stays as it was for this tick.
+            pictures.push(frame.and_then(|frame| self.tiles.tile(tile.source, frame, size, tile.fit).ok()));
+        }
+        pictures
+    }
+
+    fn encode(
+        &mut self,
+        rendition: &Rendition,
+        canvas: &Frame,
+        changed: bool,
+        rungs: &mut Vec<(Size, Frame)>,
+        tick: u64,
+        now: Mono,
+    ) {
+        let Some(seat) = self.renditions.get_mut(&rendition.id) else { return };
+        if !seat.is_due(now, changed) {
+            return;
+        }
+        let Some(picture) = at_size(canvas, rendition.size, rungs, &self.rungs) else {
+            self.counters.canvases_missing += 1;
+            return;
+        };
+        if let Some(job) = seat.start(picture, tick, PICTURE_GRID.at(tick), now) {
+            let outlet = Arc::clone(&self.parts.outlet);
+            self.parts.compute.spawn_video(Box::new(move || job.run(&*outlet)));
+        }
+    }
+}
+
+/// The canvas at another size, scaled once however many renditions take it.
+fn at_size(canvas: &Frame, size: Size, rungs: &mut Vec<(Size, Frame)>, pool: &FramePool) -> Option<Frame> {
+    if canvas.size() == size {
+        return Some(canvas.clone());
+    }
+    if let Some((_, frame)) = rungs.iter().find(|(rung, _)| *rung == size) {
+        return Some(frame.clone());
+    }
+    let frame = fit_to(pool, canvas, size, Fit::Contain).ok()?;
+    rungs.push((size, frame.clone()));
+    Some(frame)
+}
+
+fn is_on_grid(interval: FrameInterval, tick: u64) -> bool {
+    let steps = (interval.span().ticks() / PICTURE_GRID.span().ticks()).max(1) as u64;
+    tick.is_multiple_of(steps)
+}
+
+fn encoder_settings(plan: &MeetingPlan, rendition: &Rendition, section: &EncoderSection) -> EncoderSettings {
+    let fps = rendition.interval.fps_rounded();
+    let mut settings = EncoderSettings::new(rendition.codec, rendition.size, fps, rendition.bitrate_kbps);
+    let scene = plan.scenes.iter().find(|scene| scene.id == rendition.scene);
+    let slides =
+        |scene: &Scene| scene.tiles.first().is_some_and(|tile| tile.source.kind == SourceKind::Content);
+    if scene.is_some_and(slides) {
+        settings.kind = PictureKind::Screen;
+    }
+    settings.vp8_speed = i32::from(section.vp8_cpu_used);
+    settings.h264 = match section.h264 {
+        H264Encoder::OpenH264 => H264Backend::OpenH264,
+        H264Encoder::X264 => H264Backend::X264,
+    };
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_rate_takes_every_other_tick() {
+        let at_15: Vec<u64> = (0..6).filter(|tick| is_on_grid(FrameInterval::FPS_15, *tick)).collect();
+        let at_30: Vec<u64> = (0..6).filter(|tick| is_on_grid(FrameInterval::FPS_30, *tick)).collect();
+        assert_eq!((at_15, at_30.len()), (vec![0, 2, 4], 6));
+    }
+}

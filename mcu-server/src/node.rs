@@ -1,0 +1,317 @@
+//! The node put together: every thread and every queue between them, in the order in which media flows.
+//!
+//! ```text
+//! sockets -> io threads ==lanes==> video pool ==slots==> tick jobs ==> outgoing ==> io threads -> sockets
+//!                       ==sound packets==> sound jobs ==> outgoing ==^
+//!            io threads ==news==> control ==plans==> engines and io threads
+//!            sound jobs ==loudness==> control
+//!            API ==commands==> control ==events==> sockets of clients
+//! ```
+//!
+//! Lanes, slots and sound queues are made per source in `engine::intake`, inboxes per meeting in `engine`, event
+//! queues per socket in `control::meeting`; all others are made here.
+
+use crate::announce::Announcement;
+use crate::config::{Config, EncoderSection};
+use crate::control::{Census, ControlState, Parts, Rooms, make_room};
+use crate::engine::outgoing::Outlet;
+use crate::engine::pictures::PictureParts;
+use crate::metrics::{Metrics, Sources};
+use crate::peers::NewsSender;
+use crate::store::{Store, StoreError};
+use crate::threads::NodeClock;
+use crate::threads::clock::{ClockCounters, ClockThread};
+use crate::threads::compute::{Compute, PoolError};
+use crate::threads::control::{self, Inlets};
+use crate::threads::io::{IoAddress, IoPort, IoThread, NodeOutlet};
+use codecs::opus::OpusSettings;
+use codecs::registry::NativeCodecs;
+use mixer::video::text::Typeface;
+use signalling::auth::{AdminToken, Tokens};
+use signalling::command::Control;
+use signalling::state::{Clock, RouterOptions};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use transport::io::{Backend, probe};
+use transport::peer::{LocalAddress, Proto};
+
+/// API commands waiting for control.
+const COMMANDS_MAX: usize = 1_024;
+/// Peers' news waiting for control.
+const NEWS_MAX: usize = 8_192;
+/// Loudness reports waiting for control.
+const LOUDNESS_MAX: usize = 1_024;
+/// Answered offers waiting for control.
+const ACCEPTED_MAX: usize = 256;
+/// Alias of the ready meeting of `--dev`.
+const DEV_ALIAS: &str = "demo";
+
+/// Why the node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made.
+    #[error("data folder {}: {source}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// Threads.
+    #[error(transparent)]
+    Pools(#[from] PoolError),
+    /// The clock thread.
+    #[error("clock thread: {0}")]
+    Clock(std::io::Error),
+    /// A media socket: most often the port is taken.
+    #[error("media port {address}: {source}; another node running? choose with --media-port")]
+    Media {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No address to tell peers.
+    #[error("no address to tell peers: {0}; set media.advertise")]
+    NoAddress(std::io::Error),
+    /// The system has no randomness to give.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+    /// A metrics recorder exists already.
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+/// A running node.
+pub struct Node {
+    /// Where the API's router sends its commands.
+    pub control: Control,
+    /// What the API's router needs.
+    pub options: Option<RouterOptions>,
+    /// The administrator's token.
+    pub admin: String,
+    /// What `/metrics` renders.
+    pub metrics: Metrics,
+    /// The address of media that is told first.
+    pub media_addr: SocketAddr,
+    io: Vec<IoThread>,
+    control_task: JoinHandle<()>,
+    metrics_task: JoinHandle<()>,
+    drain: oneshot::Sender<oneshot::Sender<()>>,
+    store: Store,
+}
+
+impl Node {
+    /// Starts every thread but the HTTP listeners.
+    ///
+    /// # Errors
+    /// [`StartError`]; what had started is stopped again.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let clock = NodeClock::start();
+        let data_dir = &config.server.data_dir;
+        std::fs::create_dir_all(data_dir)
+            .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+        let store = Store::open(data_dir).await?;
+
+        // Queues, in flow order.
+        let (news, news_inlet) = NewsSender::channel(NEWS_MAX);
+        let (loudness, loudness_inlet) = mpsc::channel(LOUDNESS_MAX);
+        let (control, commands) = Control::channel(COMMANDS_MAX);
+        let (accepted, accepted_inlet) = mpsc::channel(ACCEPTED_MAX);
+        let (drain, drain_inlet) = oneshot::channel();
+        let (census, census_seen) = watch::channel(Census::default());
+
+        // Threads, in flow order.
+        let io = start_io(config, clock, &news)?;
+        let ports: Vec<IoPort> = io.iter().map(|thread| thread.port.clone()).collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let compute = Compute::threads(cores, cores.div_ceil(4))?;
+        let beats = ClockThread::start(clock, compute.clone()).map_err(StartError::Clock)?;
+        let beat_counters = Arc::clone(&beats.counters);
+
+        let outlet: Arc<dyn Outlet> = Arc::new(NodeOutlet { ports: ports.clone(), loudness });
+        let parts = Parts {
+            clock,
+            beats,
+            io: ports.clone(),
+            pictures: picture_parts(compute, Arc::clone(&outlet), config.encoder.clone()),
+            opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
+            outlet,
+            store: store.clone(),
+            config: config.clone(),
+        };
+        let state = ControlState::new(parts, Rooms::load(&store).await?, accepted);
+        let inlets = Inlets {
+            commands,
+            news: news_inlet,
+            loudness: loudness_inlet,
+            accepted: accepted_inlet,
+            drain: drain_inlet,
+        };
+        let control_task = tokio::spawn(control::run(state, inlets, clock, census));
+        let metrics = Metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
+        let metrics_task =
+            tokio::spawn(record_every_second(metrics.clone(), census_seen, beat_counters, ports, news));
+
+        let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
+        let admin = AdminToken::random(&mut rand::rng());
+        let admin_text = admin.secret().expose().clone();
+        let api_clock = Clock::new(move || clock.now(), crate::threads::unix_s);
+        let options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
+        let media_addr = advertised(config, &io);
+        Ok(Self {
+            control,
+            options: Some(options),
+            admin: admin_text,
+            metrics,
+            media_addr,
+            io,
+            control_task,
+            metrics_task,
+            drain,
+            store,
+        })
+    }
+
+    /// Makes sure that the ready meeting of `--dev` exists, with new PINs; returns alias, host PIN and guest PIN.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ready_meeting(
+        store_dir: &std::path::Path,
+        participants_max: usize,
+    ) -> Result<(), StoreError> {
+        let store = Store::open(store_dir).await?;
+        let fresh = make_room(DEV_ALIAS, "Demo meeting", participants_max, crate::threads::unix_s());
+        match store.add(&fresh).await {
+            Err(StoreError::AliasTaken) => store.update(&fresh).await,
+            other => other,
+        }
+    }
+
+    /// The ready meeting's alias, host PIN and guest PIN.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ready_pins(&self) -> Result<(String, String, String), StoreError> {
+        let rooms = self.store.rooms().await?;
+        let room = rooms.into_iter().find(|room| room.alias == DEV_ALIAS).ok_or(StoreError::NoRoom)?;
+        Ok((room.alias, room.host_pin, room.guest_pin))
+    }
+
+    /// Ends everything: everybody is told and disconnected, then the threads stop.
+    pub async fn stop(self) {
+        let (done, drained) = oneshot::channel();
+        if self.drain.send(done).is_ok() {
+            let _ = drained.await;
+        }
+        // Goodbyes of peers leave within a turn of each io thread; sockets flush their closing events meanwhile.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.metrics_task.abort();
+        let _ = self.control_task.await;
+        let io = self.io;
+        let _ = tokio::task::spawn_blocking(move || drop(io)).await;
+    }
+
+    /// Fills in what only the node knows.
+    pub fn announce(&self, announcement: &mut Announcement) {
+        announcement.admin_token.clone_from(&self.admin);
+        announcement.media_addr = self.media_addr.to_string();
+    }
+}
+
+fn picture_parts(compute: Compute, outlet: Arc<dyn Outlet>, encoder: EncoderSection) -> PictureParts {
+    PictureParts { codecs: Arc::new(NativeCodecs), compute, outlet, typeface: Typeface::system(), encoder }
+}
+
+/// One io thread for each 8 cores, unless configured.
+fn start_io(config: &Config, clock: NodeClock, news: &NewsSender) -> Result<Vec<IoThread>, StartError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if config.media.io_threads == 0 { cores.div_ceil(8) } else { config.media.io_threads };
+    let bind = config.media.bind.unwrap_or(config.server.bind);
+    let backend = choose_backend(clock);
+    (0..threads)
+        .map(|number| {
+            let port = config.media.port + number as u16;
+            let local = local_addresses(bind, port, config).map_err(StartError::NoAddress)?;
+            let address =
+                IoAddress { bind: SocketAddr::new(bind, port), local, tcp: config.media.tcp, backend };
+            IoThread::start(number, address.clone(), clock, news.clone())
+                .map_err(|source| StartError::Media { address: address.bind, source })
+        })
+        .collect()
+}
+
+/// The way of datagrams that measures fastest here, on the kind of runtime that the io threads will have.
+pub(crate) fn choose_backend(clock: NodeClock) -> Backend {
+    let measured = std::thread::spawn(move || {
+        let probe = |runtime| async move { probe::probe(runtime, &mut || clock.now()).await };
+        if probe::uring_allowed() {
+            tokio_uring::start(probe(probe::Runtime::Uring)).ok()
+        } else {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(probe(probe::Runtime::Tokio)).ok()
+        }
+    });
+    measured.join().ok().flatten().map_or(Backend::Batch, |probed| probed.backend)
+}
+
+/// Every address that datagrams to this thread arrive at, and what peers are told for each.
+fn local_addresses(bind: IpAddr, port: u16, config: &Config) -> std::io::Result<Vec<LocalAddress>> {
+    let bound: Vec<IpAddr> = if bind.is_unspecified() {
+        let interfaces = if_addrs::get_if_addrs()?;
+        let usable = interfaces.into_iter().map(|interface| interface.ip()).filter(|ip| match ip {
+            IpAddr::V4(ip) => !ip.is_loopback(),
+            // A dual-stack wildcard takes both families; link-local addresses mean nothing elsewhere.
+            IpAddr::V6(ip) => bind.is_ipv6() && !ip.is_loopback() && !ip.is_unicast_link_local(),
+        });
+        usable.collect()
+    } else {
+        vec![bind]
+    };
+    let first = bound.first().copied().unwrap_or(bind);
+    let pairs: Vec<(IpAddr, IpAddr)> = if config.media.advertise.is_empty() {
+        bound.into_iter().map(|ip| (ip, ip)).collect()
+    } else {
+        config.media.advertise.iter().map(|advertised| (first, *advertised)).collect()
+    };
+    let mut addresses = Vec::new();
+    for proto in [Proto::Udp, Proto::Tcp] {
+        if proto == Proto::Tcp && !config.media.tcp {
+            continue;
+        }
+        addresses.extend(pairs.iter().map(|(bound, advertised)| LocalAddress {
+            proto,
+            bound: SocketAddr::new(*bound, port),
+            advertised: SocketAddr::new(*advertised, port),
+        }));
+    }
+    Ok(addresses)
+}
+
+fn advertised(config: &Config, io: &[IoThread]) -> SocketAddr {
+    let fallback = SocketAddr::new(config.server.bind, config.media.port);
+    io.first().and_then(|thread| thread.port.addresses().first()).map_or(fallback, |local| local.advertised)
+}
+
+async fn record_every_second(
+    metrics: Metrics,
+    census: watch::Receiver<Census>,
+    beats: Arc<ClockCounters>,
+    io: Vec<IoPort>,
+    news: NewsSender,
+) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        seconds.tick().await;
+        let census = *census.borrow();
+        metrics.record(&Sources { census, beats: &beats, io: &io, news_dropped: news.dropped() });
+    }
+}

@@ -1,0 +1,261 @@
+//! All peers of one io thread, sans-I/O: datagrams, bursts, commands and `now` go in; datagrams and news come out.
+//!
+//! Flow in: `transport::io` -> demux -> [`seat`] -> engine intake. Flow out: engine -> [`Peers::video`] and
+//! [`Peers::sound`] -> [`seat`] -> `transport::io`. Thread: io, which owns it. Bound: `demux::PEERS_MAX` peers.
+
+mod lines;
+mod news;
+mod seat;
+
+pub use lines::{LineFeeds, index};
+pub use news::{News, NewsSender, PeerNews};
+pub use seat::{NewPeer, Seat};
+
+use crate::engine::fanout::ViewTable;
+use crate::engine::outgoing::{SoundBurst, VideoBurst};
+use crate::engine::{EngineInbox, PictureCommand};
+use mcu_core::conference::plan::MeetingPlan;
+use mcu_core::id::{ConferenceId, PeerId, RenditionId};
+use mcu_core::time::Mono;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use transport::demux::{Demux, DemuxCounters, Route};
+use transport::peer::{Datagram, PeerOutput, Transmit};
+
+/// How often peers are looked at although nothing happened: liveness, key-frame wishes, delays.
+const HOUSEKEEPING: Duration = Duration::from_millis(100);
+
+/// What control tells an io thread.
+pub enum PeerCommand {
+    /// A peer is this thread's from now on.
+    Add(Box<NewPeer>),
+    /// A peer is to be closed and forgotten.
+    Remove(PeerId),
+    /// A conference whose peers live here has a new plan.
+    Plan(Arc<MeetingPlan>),
+    /// A conference has begun; its engine listens here.
+    Conference(ConferenceId, EngineInbox),
+    /// A conference is over.
+    ConferenceGone(ConferenceId),
+}
+
+/// One conference, as far as this thread has peers of it.
+struct Meeting {
+    inbox: EngineInbox,
+    views: ViewTable,
+    peers: Vec<PeerId>,
+}
+
+/// Everything that one io thread owns but its sockets.
+pub struct Peers {
+    demux: Demux,
+    seats: BTreeMap<PeerId, Seat>,
+    meetings: BTreeMap<ConferenceId, Meeting>,
+    news: NewsSender,
+    touched: Vec<PeerId>,
+    next_housekeeping: Mono,
+}
+
+impl Peers {
+    /// None yet; news of them goes to `news`.
+    pub fn new(news: NewsSender) -> Self {
+        Self {
+            demux: Demux::default(),
+            seats: BTreeMap::new(),
+            meetings: BTreeMap::new(),
+            news,
+            touched: Vec::new(),
+            next_housekeeping: Mono::ZERO,
+        }
+    }
+
+    /// Obeys control.
+    pub fn command(&mut self, command: PeerCommand, now: Mono) {
+        match command {
+            PeerCommand::Add(new) => self.add(*new, now),
+            PeerCommand::Remove(peer) => self.remove(peer, now),
+            PeerCommand::Plan(plan) => self.plan(plan),
+            PeerCommand::Conference(conference, inbox) => {
+                let meeting = Meeting { inbox, views: ViewTable::default(), peers: Vec::new() };
+                self.meetings.insert(conference, meeting);
+            }
+            PeerCommand::ConferenceGone(conference) => {
+                if let Some(meeting) = self.meetings.remove(&conference) {
+                    for peer in meeting.peers {
+                        self.remove(peer, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, new: NewPeer, now: Mono) {
+        let (peer, conference) = (new.id, new.conference);
+        let mut seat = Seat::new(new);
+        if let Err(error) = self.demux.register(seat.local_ufrag(), peer) {
+            tracing::error!(%peer, %error, "a peer cannot be served");
+            self.news.tell(seat.news(PeerNews::Closed));
+            return;
+        }
+        if let Some(meeting) = self.meetings.get_mut(&conference) {
+            meeting.peers.push(peer);
+            if let Some(plan) = meeting.views.current() {
+                seat.select(plan, now);
+            }
+        }
+        self.seats.insert(peer, seat);
+        self.touched.push(peer);
+    }
+
+    fn remove(&mut self, peer: PeerId, now: Mono) {
+        // Its goodbye leaves with the next drain, and the seat with it.
+        if let Some(seat) = self.seats.get_mut(&peer) {
+            seat.close(now);
+            self.touched.push(peer);
+        }
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        self.demux.remove(peer);
+        if let Some(seat) = self.seats.remove(&peer)
+            && let Some(meeting) = self.meetings.get_mut(&seat.conference)
+        {
+            meeting.peers.retain(|other| *other != peer);
+        }
+    }
+
+    fn plan(&mut self, plan: Arc<MeetingPlan>) {
+        if let Some(meeting) = self.meetings.get_mut(&plan.conference) {
+            meeting.views.plan(plan);
+        }
+    }
+
+    /// Takes one datagram from the network; true when it was some peer's.
+    pub fn datagram(&mut self, datagram: Datagram<'_>, now: Mono) -> bool {
+        let peer = match self.demux.route(&datagram) {
+            Route::Peer(peer) => peer,
+            Route::Claims(peer) => {
+                let Some(seat) = self.seats.get_mut(&peer) else { return false };
+                let vouched = seat.authenticates(&datagram)
+                    && self.demux.admit(peer, datagram.proto, datagram.source);
+                if !vouched {
+                    return false;
+                }
+                peer
+            }
+            Route::Nobody => return false,
+        };
+        let Some(seat) = self.seats.get_mut(&peer) else { return false };
+        seat.datagram(&datagram, now);
+        self.touched.push(peer);
+        true
+    }
+
+    /// Forgets a source whose TCP connection has closed.
+    pub fn disconnected(&mut self, proto: transport::peer::Proto, source: std::net::SocketAddr) {
+        self.demux.forget(proto, source);
+    }
+
+    /// Sends one picture to everybody who gets it.
+    pub fn video(&mut self, burst: &Arc<VideoBurst>, now: Mono) {
+        let Some(meeting) = self.meetings.get_mut(&burst.conference) else { return };
+        if let Some(plan) = meeting.views.advance(burst.tick) {
+            for peer in &meeting.peers {
+                if let Some(seat) = self.seats.get_mut(peer) {
+                    seat.select(&plan, now);
+                }
+            }
+        }
+        let mut wanted = false;
+        for peer in &meeting.peers {
+            if let Some(seat) = self.seats.get_mut(peer)
+                && let Some(wants_keyframe) = seat.send_video(burst, now)
+            {
+                wanted |= wants_keyframe;
+                self.touched.push(*peer);
+            }
+        }
+        if wanted {
+            want_keyframe(&meeting.inbox, burst.rendition);
+        }
+    }
+
+    /// Sends 20 ms of sound to everybody who listens.
+    pub fn sound(&mut self, burst: &SoundBurst, now: Mono) {
+        let Some(meeting) = self.meetings.get(&burst.conference) else { return };
+        for peer in &meeting.peers {
+            if let Some(seat) = self.seats.get_mut(peer)
+                && seat.send_sound(burst, now)
+            {
+                self.touched.push(*peer);
+            }
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn timeout(&mut self, now: Mono) {
+        let housekeeping = self.next_housekeeping <= now;
+        if housekeeping {
+            self.next_housekeeping = now + HOUSEKEEPING;
+        }
+        for (peer, seat) in &mut self.seats {
+            if housekeeping {
+                seat.housekeep(now, &self.news);
+            }
+            if seat.timeout(now) || housekeeping {
+                self.touched.push(*peer);
+            }
+        }
+    }
+
+    /// When [`timeout`](Self::timeout) is to be called; `None` without peers.
+    pub fn deadline(&self) -> Option<Mono> {
+        let next = self.seats.values().filter_map(Seat::deadline).min()?;
+        Some(next.min(self.next_housekeeping))
+    }
+
+    /// Hands everything that peers want sent to `send`, and their news to control.
+    pub fn drain(&mut self, now: Mono, send: &mut dyn FnMut(&Transmit)) {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        for peer in std::mem::take(&mut self.touched) {
+            let Some(seat) = self.seats.get_mut(&peer) else { continue };
+            let inbox = self.meetings.get(&seat.conference).map(|meeting| &meeting.inbox);
+            while let Some(output) = seat.poll(now) {
+                match output {
+                    PeerOutput::Transmit(transmit) => send(&transmit),
+                    PeerOutput::Event(event) => {
+                        let wants = seat.event(event, now, &self.news);
+                        if let (Some(rendition), Some(inbox)) = (wants, inbox) {
+                            want_keyframe(inbox, rendition);
+                        }
+                    }
+                }
+            }
+            if seat.is_closed() {
+                self.forget(peer);
+            }
+        }
+    }
+
+    /// What the demultiplexer has counted.
+    pub fn demux_counters(&self) -> DemuxCounters {
+        self.demux.counters()
+    }
+
+    /// How many peers there are.
+    pub fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+}
+
+/// A full inbox means an engine that is far behind: the receiver asks again, nothing is lost.
+fn want_keyframe(inbox: &EngineInbox, rendition: RenditionId) {
+    let _ = inbox.pictures.push(PictureCommand::KeyframeWanted(rendition));
+}

@@ -1,0 +1,348 @@
+//! One peer and everything of it that lives on its io thread.
+//!
+//! Receiving: [`PictureLine`] and [`SoundLine`]. Sending: one `RenditionSwitch` for each picture line, one numbering
+//! for sound. A peer whose way is full loses pictures to the next key frame, alone.
+
+use super::lines::{LineFeeds, PictureLine, SoundLine, index};
+use super::news::{News, NewsSender, PeerNews};
+use crate::engine::outgoing::{SoundBurst, VideoBurst};
+use mcu_core::conference::plan::MeetingPlan;
+use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, SourceKind};
+use mcu_core::time::{ClockRate, Mono};
+use std::time::Duration;
+use transport::peer::{
+    Datagram, Line, LineCodec, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta, WebRtcPeer,
+};
+use transport::rate::{PacerGate, RecoverPolicy};
+use transport::receive::LipSync;
+use transport::send::{Decision, Held, RenditionSwitch};
+
+/// The engine makes a key frame for a new view by itself; only after this does the seat ask.
+const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Estimates are passed on at most this often.
+const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A peer on its way to its io thread.
+pub struct NewPeer {
+    /// Its id.
+    pub id: PeerId,
+    /// Whose.
+    pub participant: ParticipantId,
+    /// Where.
+    pub conference: ConferenceId,
+    /// The association, answered but not connected.
+    pub peer: WebRtcPeer,
+    /// The engine's ends of what it sends.
+    pub feeds: LineFeeds,
+    /// Added to the 90 kHz time of a tick, by line: main, content.
+    pub rtp_offsets: [u32; 2],
+    /// What could be used of the way to it.
+    pub desired_kbps: u32,
+}
+
+/// A picture line that is sent.
+struct Sending {
+    line: Line,
+    switch: RenditionSwitch,
+    /// When a key frame was last expected or asked for.
+    asked: Mono,
+}
+
+/// The numbering of the sound that is sent.
+struct SoundNumbers {
+    sequence: u64,
+    timestamp_offset: u32,
+}
+
+/// A peer at work.
+pub struct Seat {
+    id: PeerId,
+    participant: ParticipantId,
+    /// The conference it belongs to.
+    pub(super) conference: ConferenceId,
+    peer: WebRtcPeer,
+    sync: LipSync,
+    pictures: [Option<PictureLine>; 2],
+    sounds: [Option<SoundLine>; 2],
+    sending: [Option<Sending>; 2],
+    sound: SoundNumbers,
+    gate: PacerGate,
+    recover: RecoverPolicy,
+    desired_kbps: u32,
+    estimate_kbps: u32,
+    estimate_told: Option<(u32, Mono)>,
+}
+
+impl Seat {
+    /// Takes a place.
+    pub fn new(new: NewPeer) -> Self {
+        let NewPeer { id, participant, conference, mut peer, feeds, rtp_offsets, desired_kbps } = new;
+        let mut sync = LipSync::default();
+        let source = |kind| SourceId { participant, kind };
+        let [main_picture, content_picture] = feeds.pictures;
+        let [main_sound, content_sound] = feeds.sounds;
+        let mut picture = |kind, intake: Option<_>| {
+            intake.and_then(|intake| PictureLine::new(conference, source(kind), intake, &mut sync))
+        };
+        let pictures =
+            [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
+        let mut sound = |kind, feed: Option<_>| {
+            feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync))
+        };
+        let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
+        let sending = [Line::MAIN_VIDEO, Line::CONTENT_VIDEO].map(|line| {
+            peer.send_codec(line)?;
+            let offset = rtp_offsets[index(line.kind)];
+            // The low bits of the offset are as random as any; below 2^15, as the switch asks.
+            let first_sequence = (offset >> 16) as u16 & 0x7fff;
+            Some(Sending { line, switch: RenditionSwitch::new(first_sequence, offset), asked: Mono::ZERO })
+        });
+        peer.set_desired_bitrate(desired_kbps);
+        Self {
+            id,
+            participant,
+            conference,
+            peer,
+            sync,
+            pictures,
+            sounds,
+            sending,
+            sound: SoundNumbers {
+                sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
+                timestamp_offset: rtp_offsets[1],
+            },
+            gate: PacerGate::default(),
+            recover: RecoverPolicy::default(),
+            desired_kbps,
+            estimate_kbps: 0,
+            estimate_told: None,
+        }
+    }
+
+    pub(super) fn local_ufrag(&self) -> &str {
+        self.peer.local_ufrag()
+    }
+
+    pub(super) fn authenticates(&mut self, datagram: &Datagram<'_>) -> bool {
+        self.peer.authenticates(datagram)
+    }
+
+    pub(super) fn datagram(&mut self, datagram: &Datagram<'_>, now: Mono) {
+        self.peer.handle_datagram(now, datagram);
+    }
+
+    pub(super) fn close(&mut self, now: Mono) {
+        self.peer.close(now);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.peer.is_closed()
+    }
+
+    pub(super) fn poll(&mut self, now: Mono) -> Option<PeerOutput> {
+        self.peer.poll(now)
+    }
+
+    pub(super) fn news(&self, what: PeerNews) -> News {
+        News { peer: self.id, participant: self.participant, conference: self.conference, what }
+    }
+
+    /// Takes over what the plan gives this participant.
+    pub(super) fn select(&mut self, plan: &MeetingPlan, now: Mono) {
+        for sending in self.sending.iter_mut().flatten() {
+            let view =
+                plan.views.iter().find(|v| v.participant == self.participant && v.line == sending.line.kind);
+            let rendition = view.map(|view| view.rendition);
+            if sending.switch.target() != rendition {
+                sending.switch.select(rendition);
+                sending.asked = now;
+            }
+        }
+    }
+
+    /// Sends one picture, if it is for this peer. `None`: it is not; otherwise whether a key frame is needed.
+    pub(super) fn send_video(&mut self, burst: &VideoBurst, now: Mono) -> Option<bool> {
+        if !self.peer.is_connected() {
+            return None;
+        }
+        let concerned = |sending: &Option<Sending>| {
+            sending.as_ref().is_some_and(|sending| sending.switch.concerns(burst.rendition))
+        };
+        let at = self.sending.iter().position(concerned)?;
+        let delay = self.peer.pacer_delay(now);
+        let way_full = self.gate.is_full((!delay.is_zero()).then(|| now.before(delay)), now);
+        let sending = self.sending[at].as_mut()?;
+        match sending.switch.offer(burst.rendition, &burst.unit, way_full) {
+            Decision::Send(placed) => {
+                for (at, payload) in burst.unit.payloads.iter().enumerate() {
+                    let meta = SendMeta {
+                        sequence: placed.first_sequence + at as u64,
+                        rtp_timestamp: placed.timestamp,
+                        marker: burst.unit.marker(at),
+                        wallclock: burst.wallclock,
+                        vp8: placed.vp8_patch,
+                    };
+                    // Refused only by a peer that has just closed, which `drain` finds by itself.
+                    let _ = self.peer.send_video(sending.line, payload, &meta);
+                }
+                Some(false)
+            }
+            Decision::Hold(Held::AwaitsKeyframe) => {
+                let patient = now.since(sending.asked) < KEYFRAME_PATIENCE;
+                if !patient {
+                    sending.asked = now;
+                }
+                Some(!patient)
+            }
+            Decision::Hold(_) => Some(false),
+        }
+    }
+
+    /// Sends 20 ms of sound, if this peer listens.
+    pub(super) fn send_sound(&mut self, burst: &SoundBurst, _now: Mono) -> bool {
+        if !self.peer.is_connected() || self.peer.line(Line::MAIN_AUDIO).is_none_or(|l| l.send_audio.is_none()) {
+            return false;
+        }
+        let own = burst.personal.iter().find(|(listener, _)| *listener == self.participant);
+        let Some(payload) = own.map(|(_, payload)| payload).or(burst.shared.as_ref()) else { return false };
+        let meta = SendMeta {
+            sequence: self.sound.sequence,
+            rtp_timestamp: burst.at.to_rtp(ClockRate::OPUS).wrapping_add(self.sound.timestamp_offset),
+            marker: false,
+            wallclock: burst.wallclock,
+            vp8: None,
+        };
+        self.sound.sequence += 1;
+        let _ = self.peer.send_sound(payload, &meta);
+        true
+    }
+
+    /// Takes an event of the peer. Returns the rendition that must make a key frame for it, if one must.
+    pub(super) fn event(&mut self, event: PeerEvent, now: Mono, news: &NewsSender) -> Option<RenditionId> {
+        match event {
+            PeerEvent::Connected => news.tell(self.news(PeerNews::Connected)),
+            PeerEvent::Closed(_) => news.tell(self.news(PeerNews::Closed)),
+            PeerEvent::Packet { line, codec, packet } => self.packet(line, codec, packet, now, news),
+            PeerEvent::SenderReport { line, report } => {
+                if let Some(key) = self.key(line) {
+                    self.sync.report(key, report);
+                }
+            }
+            PeerEvent::KeyframeRequested { line } => {
+                let sending = self.sending[index(line.kind)].as_mut()?;
+                sending.switch.keyframe_asked();
+                sending.asked = now;
+                return sending.switch.target();
+            }
+            PeerEvent::Estimate { kbps } => self.estimate(kbps, now, news),
+            PeerEvent::Stats(stats) => self.stats(stats, news),
+        }
+        None
+    }
+
+    fn key(&self, line: Line) -> Option<transport::receive::StreamKey> {
+        let at = index(line.kind);
+        match line.medium {
+            Medium::Video => self.pictures[at].as_ref().map(|picture| picture.key),
+            Medium::Audio => self.sounds[at].as_ref().map(|sound| sound.key),
+        }
+    }
+
+    fn packet(
+        &mut self,
+        line: Line,
+        codec: LineCodec,
+        packet: mcu_core::media::packet::Packet,
+        now: Mono,
+        news: &NewsSender,
+    ) {
+        let at = index(line.kind);
+        let begins = match (codec, &mut self.pictures[at], &mut self.sounds[at]) {
+            (LineCodec::Video(codec), Some(picture), _) => picture.packet(packet, codec, &mut self.sync, now),
+            (LineCodec::Audio(_), _, Some(sound)) => sound.packet(&packet, &mut self.sync, now),
+            _ => return,
+        };
+        if begins {
+            let source = SourceId { participant: self.participant, kind: line.kind };
+            news.tell(self.news(PeerNews::Live(source, line.medium, true)));
+        }
+        if line.medium == Medium::Video {
+            self.ask_for_keyframes(now);
+        }
+    }
+
+    fn ask_for_keyframes(&mut self, now: Mono) {
+        for picture in self.pictures.iter_mut().flatten() {
+            if picture.wants_keyframe(now) {
+                self.peer.request_keyframe(Line { kind: picture.source.kind, medium: Medium::Video });
+            }
+        }
+    }
+
+    fn estimate(&mut self, kbps: u32, now: Mono, news: &NewsSender) {
+        self.estimate_kbps = kbps;
+        let due = self.estimate_told.is_none_or(|(told, at)| {
+            let moved = told.abs_diff(kbps) * 20 > told;
+            moved && now.since(at) >= ESTIMATE_INTERVAL
+        });
+        if due {
+            self.estimate_told = Some((kbps, now));
+            news.tell(self.news(PeerNews::Estimate(kbps)));
+        }
+    }
+
+    fn stats(&mut self, stats: PeerStats, news: &NewsSender) {
+        if let Some(rtt) = stats.rtt {
+            self.pictures.iter_mut().flatten().for_each(|picture| picture.set_round_trip(rtt));
+        }
+        news.tell(self.news(PeerNews::Stats(stats)));
+    }
+
+    /// What is not driven by packets: gaps, delays, ends of sources, and helping the estimate up.
+    pub(super) fn housekeep(&mut self, now: Mono, news: &NewsSender) {
+        for sound in self.sounds.iter().flatten() {
+            sound.keep_in_step(&mut self.sync, now);
+        }
+        self.ask_for_keyframes(now);
+        let mut ended = [None; 4];
+        for (at, picture) in self.pictures.iter_mut().flatten().enumerate() {
+            ended[at] = picture.has_ended(now).then_some((picture.source, Medium::Video));
+        }
+        for (at, sound) in self.sounds.iter_mut().flatten().enumerate() {
+            ended[2 + at] = sound.has_ended(now).then_some((sound.source, Medium::Audio));
+        }
+        for (source, medium) in ended.into_iter().flatten() {
+            news.tell(self.news(PeerNews::Live(source, medium, false)));
+        }
+        if self.peer.is_connected() && self.estimate_kbps > 0 {
+            let delay = self.peer.pacer_delay(now);
+            let way_full = self.gate.is_full((!delay.is_zero()).then(|| now.before(delay)), now);
+            if let Some(kbps) =
+                self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
+            {
+                self.peer.reset_estimate(kbps);
+            }
+        }
+    }
+
+    /// Does what is due; true when something may want to be sent.
+    pub(super) fn timeout(&mut self, now: Mono) -> bool {
+        for picture in self.pictures.iter_mut().flatten() {
+            if picture.deadline().is_some_and(|deadline| deadline <= now) {
+                picture.release(&mut self.sync, now);
+            }
+        }
+        let due = self.peer.next_timeout().is_some_and(|timeout| timeout <= now);
+        if due {
+            self.peer.handle_timeout(now);
+        }
+        due
+    }
+
+    /// When [`timeout`](Self::timeout) is to be called.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let gaps = self.pictures.iter().flatten().filter_map(PictureLine::deadline).min();
+        [self.peer.next_timeout(), gaps].into_iter().flatten().min()
+    }
+}
