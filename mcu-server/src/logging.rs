@@ -26,6 +26,10 @@ pub fn start(section: &LogSection) -> Result<(), LevelError> {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    if text { builder.with_target(false).init() } else { builder.json().flatten_event(true).init() }
+    if text {
+        builder.with_target(false).init()
+    } else {
+        builder.json().flatten_event(true).init()
+    }
     Ok(())
 }

@@ -121,11 +121,7 @@ fn application(node: &mut Node) -> Router {
     signalling::router(node.control.clone(), options).merge(crate::web::router())
 }
 
-fn listen(
-    what: &'static str,
-    address: SocketAddr,
-    flag: &'static str,
-) -> Result<TcpListener, ServeError> {
+fn listen(what: &'static str, address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
     let error = |source| ServeError::Listen { what, address, flag, source };
     let listener = TcpListener::bind(address).map_err(error)?;
     listener.set_nonblocking(true).map_err(error)?;
@@ -167,7 +163,8 @@ async fn announcement(
     node: &Node,
 ) -> Result<Announcement, ServeError> {
     let (meeting, host_pin, guest_pin) = node.ready_pins().await?;
-    let https_addr = https.local_addr().unwrap_or(SocketAddr::new(config.server.bind, config.server.https_port));
+    let https_addr =
+        https.local_addr().unwrap_or(SocketAddr::new(config.server.bind, config.server.https_port));
     let host = match https_addr.ip() {
         ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),

@@ -95,10 +95,8 @@ fn development(data_dir: &Path, names: &[String]) -> Result<Development, TlsErro
     params.not_before = rcgen::date_time_ymd(2025, 1, 1);
     params.not_after = rcgen::date_time_ymd(2035, 1, 1);
     let certificate = params.signed_by(&key, &issuer)?;
-    let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|reason| TlsError::Content {
-        path: ca_file.clone(),
-        reason: reason.to_owned(),
-    })?;
+    let der = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|reason| TlsError::Content { path: ca_file.clone(), reason: reason.to_owned() })?;
     Ok((vec![certificate.der().clone()], der, Some(ca_file)))
 }
 

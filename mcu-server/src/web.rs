@@ -25,8 +25,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
 
-const PERMISSIONS_POLICY: &str =
-    "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), fullscreen=(self), \
+const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), fullscreen=(self), \
      geolocation=(), payment=(), usb=()";
 
 /// The routes of the client: `/`, `/m/{alias}` and `/assets/…`.
@@ -86,7 +85,9 @@ mod tests {
         let response = page();
         assert_eq!(response.status(), StatusCode::OK);
         let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("ASCII");
-        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"));
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http")
+        );
     }
 
     #[test]

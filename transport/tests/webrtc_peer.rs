@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use str0m::Event;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
-use support::{World, client, config, library, server};
 use str0m::rtp::Vp8Descriptor;
+use support::{World, client, config, library, server};
 use transport::demux::Route;
 use transport::peer::webrtc::{CONNECT_TIMEOUT, CONSENT_TIMEOUT, UNSENT_PACKETS_MAX};
 use transport::peer::{

@@ -1,9 +1,9 @@
 //! What the API asks, answered.
 
+use super::ControlState;
 use super::meeting::Meeting;
 use super::negotiation::{Accepted, Negotiation};
 use super::rooms::Opens;
-use super::ControlState;
 use crate::store::{StoreError, StoredRoom};
 use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
 use mcu_core::conference::input::{Input, Joining, StateChange};
@@ -25,7 +25,9 @@ impl ControlState {
     pub async fn command(&mut self, command: Command) {
         match command {
             Command::CreateRoom { room, reply } => answer(reply, self.create_room(room).await),
-            Command::ListRooms { reply } => answer(reply, Ok(self.rooms.iter().map(|r| self.show(r)).collect())),
+            Command::ListRooms { reply } => {
+                answer(reply, Ok(self.rooms.iter().map(|r| self.show(r)).collect()))
+            }
             Command::GetRoom { alias, reply } => {
                 let room = self.rooms.get(alias.as_str()).map(|room| self.show(room));
                 answer(reply, room.ok_or(ApiError::NotFound));
@@ -35,9 +37,13 @@ impl ControlState {
             }
             Command::DeleteRoom { alias, reply } => answer(reply, self.delete_room(alias.as_str()).await),
             Command::ListParticipants { alias, by, reply } => {
-                answer(reply, self.meeting_for(&alias, &by).map(|meeting| {
-                    meeting.map_or_else(Vec::new, |meeting| self.meetings[&meeting].conference().entries())
-                }));
+                answer(
+                    reply,
+                    self.meeting_for(&alias, &by).map(|meeting| {
+                        meeting
+                            .map_or_else(Vec::new, |meeting| self.meetings[&meeting].conference().entries())
+                    }),
+                );
             }
             Command::Mute { alias, participant, muted, by, reply } => {
                 answer(reply, self.mute(&alias, participant, muted, &by));
@@ -147,7 +153,11 @@ impl ControlState {
                 let present = self.meetings.get(&host.conference).is_some_and(|m| {
                     m.conference().participant(host.participant).is_some_and(|p| p.role == Role::Host)
                 });
-                if present && meeting == Some(host.conference) { Ok(meeting) } else { Err(ApiError::Forbidden) }
+                if present && meeting == Some(host.conference) {
+                    Ok(meeting)
+                } else {
+                    Err(ApiError::Forbidden)
+                }
             }
         }
     }
@@ -185,8 +195,7 @@ impl ControlState {
     /// The token's word is believed only while its participant is there.
     fn known(&self, who: &Identity) -> Result<Role, ApiError> {
         let meeting = self.meetings.get(&who.conference).ok_or(ApiError::Unauthorized)?;
-        let participant =
-            meeting.conference().participant(who.participant).ok_or(ApiError::Unauthorized)?;
+        let participant = meeting.conference().participant(who.participant).ok_or(ApiError::Unauthorized)?;
         Ok(participant.role)
     }
 

@@ -156,8 +156,7 @@ impl Meeting {
         self.detach(participant, parts);
         let mut feeds = LineFeeds::default();
         for kind in [SourceKind::Main, SourceKind::Content] {
-            let receives =
-                |medium| peer.line(Line { kind, medium }).is_some_and(|line| line.receives);
+            let receives = |medium| peer.line(Line { kind, medium }).is_some_and(|line| line.receives);
             let (source, at) = (SourceId { participant, kind }, crate::peers::index(kind));
             if receives(Medium::Video) {
                 let (intake, feed) = picture_intake(

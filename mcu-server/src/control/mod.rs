@@ -100,11 +100,7 @@ impl ControlState {
     }
 
     /// Gives one meeting an input and carries out what follows from it.
-    fn input(
-        &mut self,
-        conference: ConferenceId,
-        input: Input,
-    ) -> Result<(), mcu_core::conference::Refusal> {
+    fn input(&mut self, conference: ConferenceId, input: Input) -> Result<(), mcu_core::conference::Refusal> {
         let now = self.parts.clock.now();
         let Some(meeting) = self.meetings.get_mut(&conference) else {
             return Err(mcu_core::conference::Refusal::Ended);

@@ -6,9 +6,7 @@ use mcu_core::conference::roster::Via;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
 use signalling::command::{Offer, Reply};
 use signalling::problem::ApiError;
-use transport::peer::{
-    ClockBase, Kind, LineRoles, LocalAddress, NegotiateError, PeerConfig, WebRtcPeer,
-};
+use transport::peer::{ClockBase, Kind, LineRoles, LocalAddress, NegotiateError, PeerConfig, WebRtcPeer};
 
 /// Everything that answering one offer takes.
 pub struct Negotiation {

@@ -34,7 +34,11 @@ pub(super) fn configuration(config: &Config, say: &mut dyn FnMut(Finding)) {
     }
     let bind = config.media.bind.unwrap_or(config.server.bind);
     if bind.is_loopback() {
-        say(Finding::warning("reachability", format!("media on {bind}: this machine only"), "start with --bind"));
+        say(Finding::warning(
+            "reachability",
+            format!("media on {bind}: this machine only"),
+            "start with --bind",
+        ));
     } else if is_private(bind) && config.media.advertise.is_empty() {
         say(Finding::warning(
             "reachability",

@@ -35,7 +35,8 @@ pub(super) fn check(say: &mut dyn FnMut(Finding)) {
     }
     say(sound());
     let known = capabilities();
-    let missing: Vec<&str> = known.decoders.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> =
+        known.decoders.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
     let (major, minor, micro) = known.libavcodec;
     say(if missing.is_empty() {
         Finding::fine("decoders", format!("libavcodec {major}.{minor}.{micro}, all there"))
@@ -68,7 +69,11 @@ fn video(what: &'static str, settings: &EncoderSettings) -> Finding {
                 report.psnr_db
             );
             if report.decoded == 0 || report.psnr_db < PSNR_DB_MIN {
-                Finding::broken(what, found, "what comes back is not what went in: reinstall the codec libraries")
+                Finding::broken(
+                    what,
+                    found,
+                    "what comes back is not what went in: reinstall the codec libraries",
+                )
             } else if encode_fps.min(decode_fps) < FPS_MIN {
                 Finding::warning(what, found, "this machine is too slow for a mixed picture")
             } else {
@@ -90,7 +95,10 @@ fn sound() -> Finding {
         Err(error) => Finding::broken("Opus", error.to_string(), "reinstall the node"),
         Ok((report, elapsed)) => {
             let real_time = f64::from(report.packets) * 0.02 / elapsed.as_secs_f64();
-            Finding::fine("Opus", format!("{real_time:.0} times real time on one core, {:.1} dB", report.level_db))
+            Finding::fine(
+                "Opus",
+                format!("{real_time:.0} times real time on one core, {:.1} dB", report.level_db),
+            )
         }
     }
 }

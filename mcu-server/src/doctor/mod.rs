@@ -70,7 +70,8 @@ pub fn run(check: &Check, scope: Scope) -> ExitCode {
     };
     let config = match Config::load(check.config.as_deref()) {
         Ok(config) => {
-            let from = check.config.as_ref().map_or_else(|| "defaults".to_owned(), |p| p.display().to_string());
+            let from =
+                check.config.as_ref().map_or_else(|| "defaults".to_owned(), |p| p.display().to_string());
             say(Finding::fine("configuration", from));
             Some(config)
         }

@@ -193,9 +193,10 @@ impl PictureEngine {
     /// Composes one scene and starts the encodes of it that are due.
     fn make(&mut self, plan: &MeetingPlan, scene: &Scene, tick: u64, now: Mono) {
         let pictures = self.pictures_of(scene, now);
-        let composer = self.composers.entry(scene.id).or_insert_with(|| {
-            Composer::new(FramePool::new("canvas", CANVASES_PER_SCENE))
-        });
+        let composer = self
+            .composers
+            .entry(scene.id)
+            .or_insert_with(|| Composer::new(FramePool::new("canvas", CANVASES_PER_SCENE)));
         let (canvas, changed) = match composer.compose(scene, &pictures, &mut self.overlay) {
             Ok(composed) => (composed.canvas, composed.changed),
             Err(_) => {

@@ -135,8 +135,7 @@ impl SoundLine {
     /// Takes a packet; true when the source has just come to life.
     pub fn packet(&mut self, packet: &Packet, sync: &mut LipSync, now: Mono) -> bool {
         sync.arrived(self.key, packet.timestamp, packet.arrival);
-        let arrival =
-            SoundArrival { packet: SoundPacket::from(packet), level_dbov: packet.audio_level_dbov };
+        let arrival = SoundArrival { packet: SoundPacket::from(packet), level_dbov: packet.audio_level_dbov };
         self.feed.packets.push_newest(arrival);
         self.liveness.packet(now)
     }

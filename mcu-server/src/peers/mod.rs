@@ -137,8 +137,8 @@ impl Peers {
             Route::Peer(peer) => peer,
             Route::Claims(peer) => {
                 let Some(seat) = self.seats.get_mut(&peer) else { return false };
-                let vouched = seat.authenticates(&datagram)
-                    && self.demux.admit(peer, datagram.proto, datagram.source);
+                let vouched =
+                    seat.authenticates(&datagram) && self.demux.admit(peer, datagram.proto, datagram.source);
                 if !vouched {
                     return false;
                 }

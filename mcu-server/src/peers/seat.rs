@@ -87,9 +87,8 @@ impl Seat {
         };
         let pictures =
             [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
-        let mut sound = |kind, feed: Option<_>| {
-            feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync))
-        };
+        let mut sound =
+            |kind, feed: Option<_>| feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync));
         let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
         let sending = [Line::MAIN_VIDEO, Line::CONTENT_VIDEO].map(|line| {
             peer.send_codec(line)?;
@@ -201,7 +200,9 @@ impl Seat {
 
     /// Sends 20 ms of sound, if this peer listens.
     pub(super) fn send_sound(&mut self, burst: &SoundBurst, _now: Mono) -> bool {
-        if !self.peer.is_connected() || self.peer.line(Line::MAIN_AUDIO).is_none_or(|l| l.send_audio.is_none()) {
+        if !self.peer.is_connected()
+            || self.peer.line(Line::MAIN_AUDIO).is_none_or(|l| l.send_audio.is_none())
+        {
             return false;
         }
         let own = burst.personal.iter().find(|(listener, _)| *listener == self.participant);
@@ -318,8 +319,7 @@ impl Seat {
         if self.peer.is_connected() && self.estimate_kbps > 0 {
             let delay = self.peer.pacer_delay(now);
             let way_full = self.gate.is_full((!delay.is_zero()).then(|| now.before(delay)), now);
-            if let Some(kbps) =
-                self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
+            if let Some(kbps) = self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
             {
                 self.peer.reset_estimate(kbps);
             }

@@ -165,8 +165,7 @@ impl Worker {
                 }
             }
             let now = self.clock.now();
-            let next =
-                self.ticking.iter_mut().map(|t| t.beat(now, &self.compute, &self.counters)).min();
+            let next = self.ticking.iter_mut().map(|t| t.beat(now, &self.compute, &self.counters)).min();
             match next {
                 None => std::thread::park(),
                 Some(next) => std::thread::park_timeout(next.since(self.clock.now())),

@@ -24,7 +24,12 @@ pub struct Inlets {
 }
 
 /// Runs until every inlet is closed or the node is drained.
-pub async fn run(mut state: ControlState, mut inlets: Inlets, clock: NodeClock, census: watch::Sender<Census>) {
+pub async fn run(
+    mut state: ControlState,
+    mut inlets: Inlets,
+    clock: NodeClock,
+    census: watch::Sender<Census>,
+) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -218,21 +218,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn open(
-        address: &IoAddress,
-        port: IoPort,
-        clock: NodeClock,
-        news: NewsSender,
-    ) -> std::io::Result<Self> {
+    fn open(address: &IoAddress, port: IoPort, clock: NodeClock, news: NewsSender) -> std::io::Result<Self> {
         let udp = probe::open(address.backend, address.bind)?;
         let granted = udp.granted();
         tracing::info!(address = %udp.local_addr(), backend = ?udp.backend(),
             receive_bytes = granted.receive_bytes, send_bytes = granted.send_bytes, "media socket");
-        let tcp = if address.tcp {
-            Some(TcpPorts::new(std::net::TcpListener::bind(address.bind)?)?)
-        } else {
-            None
-        };
+        let tcp =
+            if address.tcp { Some(TcpPorts::new(std::net::TcpListener::bind(address.bind)?)?) } else { None };
         Ok(Self { udp, tcp, peers: Peers::new(news), port, clock })
     }
 
@@ -243,7 +235,8 @@ impl Worker {
             self.peers.timeout(now);
             self.send_out(now);
             self.count();
-            let sleep = self.peers.deadline().map_or(SLEEP_MAX, |at| at.since(self.clock.now()).min(SLEEP_MAX));
+            let sleep =
+                self.peers.deadline().map_or(SLEEP_MAX, |at| at.since(self.clock.now()).min(SLEEP_MAX));
             let tcp = std::future::poll_fn(|cx| match &mut self.tcp {
                 Some(tcp) => tcp.poll_ready(cx, now),
                 None => std::task::Poll::Pending,

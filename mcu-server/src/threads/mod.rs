@@ -3,7 +3,10 @@
 //! `io` owns sockets and peers, `clock` starts the 10 ms sound jobs and the video ticks, `compute` runs what takes
 //! milliseconds, `control` owns conferences, rooms and the API's answers.
 
-#![allow(clippy::disallowed_methods, reason = "this is where clocks are read and threads wait (design law 1)")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is where clocks are read and threads wait (design law 1)"
+)]
 
 pub mod clock;
 pub mod compute;

@@ -403,12 +403,7 @@ impl WebRtcPeer {
         PeerCounters { unknown_format: self.translator.unknown_format(), ..self.counters }
     }
 
-    fn write(
-        &mut self,
-        line: Line,
-        payload: &Arc<[u8]>,
-        meta: &SendMeta,
-    ) -> Result<(), SendError> {
+    fn write(&mut self, line: Line, payload: &Arc<[u8]>, meta: &SendMeta) -> Result<(), SendError> {
         if !self.is_connected() {
             return Err(SendError::NotConnected);
         }
