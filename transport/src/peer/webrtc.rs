@@ -8,14 +8,15 @@
 //! feedback, the estimate and the pacer. What it cannot do for an answerer is choose the CNAME: sound and picture leave with one
 //! `msid`, which is what browsers synchronise by, but with a CNAME each.
 
+mod drain;
+
 use super::events::Translator;
 use super::gate::StreamGate;
 use super::guard::contained;
 use super::lines::{Line, LineRoles, LineState, SendCodec};
 use super::negotiate::{self, Answer, LocalAddress, NegotiateError, PeerConfig};
 use super::seen::{SeenChecks, is_binding_request, stun_transaction};
-use super::{ClockBase, CloseReason, Datagram, PeerEvent, PeerOutput, Proto, Transmit};
-use bytes::Bytes;
+use super::{ClockBase, CloseReason, Datagram, PeerOutput, Proto};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ use str0m::bwe::Bitrate;
 use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::rtp::{RtpWrite, Ssrc, Vp8Patch};
-use str0m::{Event, IceConnectionState, Input, Output, Rtc};
+use str0m::{Input, Rtc};
 
 /// How long a peer may take from its answer to a finished DTLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -445,112 +446,6 @@ impl WebRtcPeer {
     fn bound(&self, proto: Proto, advertised: SocketAddr) -> SocketAddr {
         let known = |address: &&LocalAddress| address.proto == proto && address.advertised == advertised;
         self.addresses.iter().find(known).map_or(advertised, |address| address.bound)
-    }
-
-    /// Lets the library run at `now` if anything was written or asked since it last did.
-    fn flush_writes(&mut self, now: Mono) {
-        if !std::mem::take(&mut self.dirty) || self.is_closed() {
-            return;
-        }
-        self.advance(now);
-        self.drain(now);
-    }
-
-    fn advance(&mut self, now: Mono) {
-        let (rtc, at) = (&mut self.rtc, self.clock.instant(now));
-        if !contained(|| rtc.handle_input(Input::Timeout(at)).is_ok()).unwrap_or(false) {
-            self.fail();
-        }
-        for out in self.outgoing.iter_mut().flatten() {
-            out.written = 0;
-        }
-    }
-
-    /// Takes everything from the library that it has at `now`.
-    fn drain(&mut self, now: Mono) {
-        if now != self.now {
-            self.rounds = 0;
-            self.now = self.now.max(now);
-        }
-        while !self.is_closed() {
-            let rtc = &mut self.rtc;
-            match contained(|| rtc.poll_output()) {
-                Some(Ok(Output::Transmit(transmit))) => {
-                    let proto = if transmit.proto == Protocol::Udp { Proto::Udp } else { Proto::Tcp };
-                    let source = self.bound(proto, transmit.source);
-                    let bytes = Bytes::from(Vec::from(transmit.contents));
-                    let transmit = Transmit { proto, source, destination: transmit.destination, bytes };
-                    self.outbox.push_back(PeerOutput::Transmit(transmit));
-                }
-                Some(Ok(Output::Event(event))) => self.take_event(now, event),
-                Some(Ok(Output::Timeout(at))) => {
-                    self.library_timeout = self.clock.mono(at);
-                    let closing = match self.phase {
-                        Phase::Closing(reason) => Some(reason),
-                        _ if !self.rtc.is_alive() => Some(CloseReason::Fault),
-                        _ => None,
-                    };
-                    let goes_on = self.library_timeout <= now && self.rounds < ROUNDS_MAX;
-                    if let Some(reason) = closing.filter(|_| !goes_on || !self.rtc.is_alive()) {
-                        self.finish(reason);
-                    }
-                    if !goes_on {
-                        return;
-                    }
-                    self.rounds += 1;
-                    self.advance(now);
-                }
-                Some(Err(_)) | None => self.fail(),
-            }
-        }
-    }
-
-    fn take_event(&mut self, now: Mono, event: Event) {
-        match event {
-            Event::Connected => {
-                self.phase = Phase::Connected;
-                self.outbox.push_back(PeerOutput::Event(PeerEvent::Connected));
-            }
-            Event::Closed => self.phase = Phase::Closing(CloseReason::Remote),
-            Event::IceConnectionStateChange(state) => match (state, self.phase) {
-                (IceConnectionState::Disconnected, Phase::Connected) => {
-                    self.phase = Phase::Unheard { until: now + CONSENT_TIMEOUT.saturating_sub(PAIR_SILENCE) };
-                }
-                (IceConnectionState::Connected | IceConnectionState::Completed, Phase::Unheard { .. }) => {
-                    self.phase = Phase::Connected;
-                }
-                _ => {}
-            },
-            event => {
-                if let Some(event) = self.translator.translate(event, &mut self.rtc, &self.clock) {
-                    self.outbox.push_back(PeerOutput::Event(event));
-                }
-            }
-        }
-    }
-
-    /// Begins to end the association from our side.
-    fn end(&mut self, reason: CloseReason) {
-        self.phase = Phase::Closing(reason);
-        let rtc = &mut self.rtc;
-        if !contained(|| rtc.close().is_ok()).unwrap_or(false) {
-            self.finish(reason);
-        }
-    }
-
-    /// The library cannot go on with this association.
-    fn fail(&mut self) {
-        self.finish(match self.phase {
-            Phase::Closing(reason) => reason,
-            _ => CloseReason::Fault,
-        });
-    }
-
-    fn finish(&mut self, reason: CloseReason) {
-        if self.phase != Phase::Closed {
-            self.phase = Phase::Closed;
-            self.outbox.push_back(PeerOutput::Event(PeerEvent::Closed(reason)));
-        }
     }
 }
 
