@@ -1,4 +1,4 @@
-//! The hops of a packet's way through the node: one name each, used as metric label, span and bench file.
+//! The hops of a packet's way through the node: one name each, the one that `ARCHITECTURE.md` and the files' opening lines use.
 
 /// A step of the media path, in flow order; `ARCHITECTURE.md` has the table, a test keeps the two equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ impl Hop {
         Self::Sound,
     ];
 
-    /// The name used in labels, spans and file names.
+    /// The name, as in the table.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Receive => "receive",
