@@ -11,7 +11,11 @@ use signalling::secret::Secret;
 ///
 /// With a secret: user name `expiry:id`, password HMAC-SHA1 of it (the TURN REST convention of
 /// draft-uberti-behave-turn-rest-00 §2.2, which coturn's `use-auth-secret` implements).
-pub fn servers(configured: &[config::IceServer], participant: ParticipantId, unix_s: u64) -> Vec<IceServer> {
+pub(crate) fn servers(
+    configured: &[config::IceServer],
+    participant: ParticipantId,
+    unix_s: u64,
+) -> Vec<IceServer> {
     configured
         .iter()
         .map(|server| {

@@ -1,7 +1,7 @@
 //! What the kernel says of this process: CPU time and memory, from `/proc/self`.
 
 /// CPU seconds (user and system) and resident bytes; `None` where `/proc` is not what we know.
-pub fn usage() -> Option<(f64, u64)> {
+pub(crate) fn usage() -> Option<(f64, u64)> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // proc(5): the fields after the command name, which may itself hold spaces, begin with the state as field 3.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -12,7 +12,7 @@ pub fn usage() -> Option<(f64, u64)> {
 }
 
 /// Open files that this process may have.
-pub fn open_files_max() -> Option<u64> {
+pub(crate) fn open_files_max() -> Option<u64> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()

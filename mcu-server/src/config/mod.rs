@@ -69,8 +69,8 @@ impl Config {
         let canvas = self.room.canvas;
         let fits = (320..=limits::CANVAS_MAX.width).contains(&canvas.width)
             && (180..=limits::CANVAS_MAX.height).contains(&canvas.height)
-            && canvas.width % 16 == 0
-            && canvas.height % 2 == 0;
+            && canvas.width.is_multiple_of(16)
+            && canvas.height.is_multiple_of(2);
         if !fits {
             let text = "must be 320x180 to 1920x1080, the width a multiple of 16, the height even";
             return Err(ConfigError::value("room.canvas", text));

@@ -34,8 +34,11 @@ enum ClockCommand {
     Stop,
 }
 
+/// Where an engine half is put back: a queue with room for one.
+type Place<E> = Arc<ArrayQueue<Box<E>>>;
+
 /// A place where one half of an engine waits between its jobs; empty while it works.
-struct Seat<E>(Arc<ArrayQueue<Box<E>>>);
+struct Seat<E>(Place<E>);
 
 impl<E> Seat<E> {
     fn new(engine: E) -> Self {
@@ -45,7 +48,7 @@ impl<E> Seat<E> {
         Self(Arc::new(seat))
     }
 
-    fn take(&self) -> Option<(Box<E>, Arc<ArrayQueue<Box<E>>>)> {
+    fn take(&self) -> Option<(Box<E>, Place<E>)> {
         self.0.pop().map(|engine| (engine, Arc::clone(&self.0)))
     }
 }

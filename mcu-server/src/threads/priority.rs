@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 /// Raises this thread's nice value by `nice` (0 changes nothing).
-pub fn lower(nice: i32) {
+pub(super) fn lower(nice: i32) {
     if nice > 0 {
         // SAFETY: setpriority takes plain integers and touches no memory of ours; PRIO_PROCESS with 0 is the
         // calling thread on Linux.
