@@ -164,7 +164,9 @@ impl Node {
         let admin = AdminToken::random(&mut rand::rng());
         let admin_text = admin.secret().expose().clone();
         let api_clock = Clock::new(move || clock.now(), crate::threads::unix_s);
-        let options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
+        let mut options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
+        // Checked with the configuration: at most 200.
+        options.participants_max = config.room.participants_max as u32;
         let media_addr = advertised(config, &io);
         Ok(Self {
             control,

@@ -60,7 +60,7 @@ pub struct RoomCreation {
     /// 4 to 12 digits, other than the host's; six random ones when it is missing.
     #[schema(value_type = Option<String>)]
     pub guest_pin: Option<Secret<String>>,
-    /// At most the node's limit, which it is when missing.
+    /// 1 to 200; the node's own default when it is missing.
     pub participants_max: Option<u32>,
 }
 

@@ -3,6 +3,7 @@
 use crate::auth::{AdminToken, Tokens};
 use crate::command::Control;
 use crate::door::Door;
+use mcu_core::limits::PARTICIPANTS_MAX;
 use mcu_core::time::Mono;
 use std::fmt;
 use std::ops::Deref;
@@ -59,6 +60,8 @@ pub struct RouterOptions {
     pub origins: Vec<String>,
     /// Requests answered at a time; one more is `overloaded`. 20 000 requests per second of 50 ms each.
     pub requests_max: usize,
+    /// Participants that a room may hold whose maker says no number; 1 to [`PARTICIPANTS_MAX`].
+    pub participants_max: u32,
     /// Event sockets open at a time; one more is `overloaded`.
     pub sockets_max: usize,
     /// How long a request may take, its body included.
@@ -66,7 +69,7 @@ pub struct RouterOptions {
 }
 
 impl RouterOptions {
-    /// With the default limits: 1 024 requests, 20 000 sockets, 10 s.
+    /// With the default limits: rooms of [`PARTICIPANTS_MAX`], 1 024 requests, 20 000 sockets, 10 s.
     pub const fn new(tokens: Tokens, admin: AdminToken, clock: Clock, version: &'static str) -> Self {
         Self {
             tokens,
@@ -74,6 +77,7 @@ impl RouterOptions {
             clock,
             version,
             origins: Vec::new(),
+            participants_max: PARTICIPANTS_MAX as u32,
             requests_max: 1_024,
             sockets_max: 20_000,
             request_time_max: Duration::from_secs(10),
@@ -94,6 +98,7 @@ pub struct Shared {
     pub(crate) clock: Clock,
     pub(crate) version: &'static str,
     pub(crate) origins: Vec<String>,
+    pub(crate) participants_max: u32,
     pub(crate) requests: Semaphore,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) request_time_max: Duration,
@@ -109,6 +114,7 @@ impl ApiState {
             clock: options.clock,
             version: options.version,
             origins: options.origins,
+            participants_max: options.participants_max,
             requests: Semaphore::new(options.requests_max),
             sockets: Arc::new(Semaphore::new(options.sockets_max)),
             request_time_max: options.request_time_max,

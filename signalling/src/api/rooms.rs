@@ -27,7 +27,7 @@ pub(crate) async fn create(
     State(state): State<ApiState>,
     JsonBody(body): JsonBody<RoomCreation>,
 ) -> Result<(StatusCode, Json<Room>), ApiError> {
-    let room = new_room(&body)?;
+    let room = new_room(&body, state.participants_max)?;
     let room = state.control.ask(|reply| Command::CreateRoom { room, reply }).await?;
     Ok((StatusCode::CREATED, Json(room)))
 }
@@ -92,7 +92,7 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn new_room(body: &RoomCreation) -> Result<NewRoom, ApiError> {
+fn new_room(body: &RoomCreation, participants_default: u32) -> Result<NewRoom, ApiError> {
     let mut rng = rand::rng();
     let alias = match &body.alias {
         Some(text) => field("alias", Alias::parse(text))?,
@@ -121,7 +121,7 @@ fn new_room(body: &RoomCreation) -> Result<NewRoom, ApiError> {
         alias,
         host_pin,
         guest_pin,
-        participants_max: body.participants_max.map_or(Ok(PARTICIPANTS_MAX as u32), participants_max)?,
+        participants_max: body.participants_max.map_or(Ok(participants_default), participants_max)?,
     })
 }
 

@@ -27,6 +27,15 @@ async fn rooms_are_made_listed_changed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_holds_what_it_says_or_else_what_the_node_says() {
+    let house = House::with(|options| options.participants_max = 12);
+    for (body, holds) in [(json!({"name": "a"}), 12), (json!({"name": "a", "participants_max": 30}), 30)] {
+        let made = house.call("POST", ROOMS, ADMIN, body).await;
+        assert_eq!(made.json()["participants_max"], holds, "{}", made.body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bad_room_is_refused_and_the_field_named() {
     let house = House::new();
     let bad = [
