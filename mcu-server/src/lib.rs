@@ -24,6 +24,7 @@ pub mod node;
 pub mod peers;
 mod process;
 pub mod serve;
+mod private;
 pub mod store;
 pub mod threads;
 pub mod tls;

@@ -116,7 +116,7 @@ impl Node {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let clock = NodeClock::start();
         let data_dir = &config.server.data_dir;
-        std::fs::create_dir_all(data_dir)
+        crate::private::make_dir(data_dir)
             .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
         let store = Store::open(data_dir).await?;
 

@@ -65,7 +65,7 @@ pub fn configuration(flags: &Serve) -> Result<Config, ConfigError> {
 /// [`ServeError`].
 pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let server = &config.server;
-    std::fs::create_dir_all(&server.data_dir)
+    crate::private::make_dir(&server.data_dir)
         .map_err(|source| StartError::DataDir { path: server.data_dir.clone(), source })?;
     if flags.dev {
         Node::ready_meeting(&server.data_dir, config.room.participants_max).await?;

@@ -34,6 +34,14 @@ pub enum StoreError {
     /// There is no such room.
     #[error("no such room")]
     NoRoom,
+    /// The file cannot be made, or made private.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The database cannot be opened.
     #[error("{}: {source}", path.display())]
     Open {
@@ -59,15 +67,16 @@ pub struct Store {
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 impl Store {
-    /// Opens or makes `mcu.sqlite` in `data_dir`.
+    /// Opens or makes `mcu.sqlite` in `data_dir`: it holds PINs, so it is its owner's alone. SQLite gives the files beside it
+    /// the same mode.
     ///
     /// # Errors
-    /// [`StoreError::Open`] or [`StoreError::Migrate`].
+    /// [`StoreError::File`], [`StoreError::Open`] or [`StoreError::Migrate`].
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join("mcu.sqlite");
+        crate::private::make_file(&path).map_err(|source| StoreError::File { path: path.clone(), source })?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(BUSY_TIMEOUT);
         // One connection: SQLite has one writer anyway, and every use is a few rows.
@@ -156,6 +165,7 @@ fn read(row: &SqliteRow) -> Result<StoredRoom, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn room(alias: &str) -> StoredRoom {
         StoredRoom {
@@ -175,6 +185,10 @@ mod tests {
         let store = Store::open(&dir).await.expect("opens");
         store.add(&room("daily")).await.expect("first");
         assert!(matches!(store.add(&room("daily")).await, Err(StoreError::AliasTaken)));
+        for file in ["mcu.sqlite", "mcu.sqlite-wal"] {
+            let mode = std::fs::metadata(dir.join(file)).expect(file).permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
         store.pool.close().await;
 
         let store = Store::open(&dir).await.expect("opens again");

@@ -5,9 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,15 +112,7 @@ fn make_ca(ca_file: &Path, key_file: &Path) -> Result<Issuer<'static, KeyPair>, 
 
 /// Writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), TlsError> {
-    let error = |source| TlsError::File { path: path.to_owned(), source };
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(content.as_bytes()))
-        .map_err(error)
+    crate::private::write(path, content).map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
 /// The names that a development certificate is made for: `localhost` and every address in use.

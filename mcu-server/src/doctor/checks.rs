@@ -164,7 +164,7 @@ fn cpu(say: &mut dyn FnMut(Finding)) {
 fn disk(config: &Config, say: &mut dyn FnMut(Finding)) {
     let dir = &config.server.data_dir;
     let probe = dir.join(".doctor");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x"));
+    let written = crate::private::make_dir(dir).and_then(|()| std::fs::write(&probe, b"x"));
     let _ = std::fs::remove_file(&probe);
     if let Err(error) = written {
         let mend = "make the folder writable, or choose another: server.data_dir";
