@@ -11,6 +11,7 @@
 //! | `serve` | listeners, signals, announcement |
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
+pub mod admin;
 pub mod announce;
 pub mod cli;
 pub mod config;

@@ -11,6 +11,7 @@
 //! Lanes, slots and sound queues are made per source in `engine::intake`, inboxes per meeting in `engine`, event
 //! queues per socket in `control::meeting`; all others are made here.
 
+use crate::admin::{self, AdminTokenError};
 use crate::announce::Announcement;
 use crate::config::{Config, EncoderSection};
 use crate::control::{Census, ControlState, Parts, Rooms, make_room};
@@ -61,6 +62,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The administrator's token.
+    #[error(transparent)]
+    Admin(#[from] AdminTokenError),
     /// The store.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -118,6 +122,8 @@ impl Node {
         let data_dir = &config.server.data_dir;
         crate::private::make_dir(data_dir)
             .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+        let given = config.server.admin_token_file.as_deref().map(admin::from_file).transpose()?;
+        let admin = given.unwrap_or_else(|| AdminToken::random(&mut rand::rng()));
         let store = Store::open(data_dir).await?;
 
         // Queues, in flow order.
@@ -161,7 +167,6 @@ impl Node {
             tokio::spawn(record_every_second(metrics.clone(), census_seen, beat_counters, ports, news));
 
         let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
-        let admin = AdminToken::random(&mut rand::rng());
         let admin_text = admin.secret().expose().clone();
         let api_clock = Clock::new(move || clock.now(), crate::threads::unix_s);
         let mut options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));

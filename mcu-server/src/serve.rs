@@ -2,7 +2,8 @@
 
 use crate::announce::Announcement;
 use crate::cli::Serve;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ServerSection};
+use crate::listen::{ListenError, Listening};
 use crate::node::{Node, StartError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
@@ -78,6 +79,8 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let metrics_at = SocketAddr::new(server.metrics_bind, server.metrics_port);
     let metrics = listen("metrics", metrics_at, "metrics-port")?;
     let identity = tls::identity(&config.tls, &server.data_dir, &tls::development_names(&[server.bind]))?;
+    } else {
+        println!("{}", admin_line(server, &node));
 
     let mut node = Node::start(config).await?;
     if flags.dev {
@@ -107,6 +110,14 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let orderly = async {
         handle.graceful_shutdown(Some(GRACE));
         node.stop().await;
+/// What an administrator needs to know without `--dev`. A token that a file holds is not repeated: standard output may be kept.
+fn admin_line(server: &ServerSection, node: &Node) -> String {
+    match &server.admin_token_file {
+        Some(path) => format!("admin token {}   (the one in this file)", path.display()),
+        None => format!("admin token {}   (shown once)", node.admin),
+    }
+}
+
         while listeners.join_next().await.is_some() {}
     };
     tokio::select! {

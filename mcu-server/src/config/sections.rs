@@ -22,6 +22,8 @@ pub struct ServerSection {
     pub metrics_bind: IpAddr,
     /// Where what must last is kept.
     pub data_dir: PathBuf,
+    /// File with the administrator's token, readable by its owner only; unset: a new token at every start.
+    pub admin_token_file: Option<PathBuf>,
 }
 
 impl Default for ServerSection {
@@ -34,6 +36,7 @@ impl Default for ServerSection {
             metrics_port: 9090,
             metrics_bind: loopback,
             data_dir: PathBuf::from("data"),
+            admin_token_file: None,
         }
     }
 }

@@ -32,6 +32,14 @@ pub(super) fn configuration(config: &Config, say: &mut dyn FnMut(Finding)) {
             "set tls.cert and tls.key",
         )),
     }
+    if let Some(path) = &config.server.admin_token_file {
+        say(match crate::admin::from_file(path) {
+            Ok(_) => Finding::fine("administrator's token", path.display().to_string()),
+            Err(error) => {
+                Finding::broken("administrator's token", error.to_string(), "see server.admin_token_file")
+            }
+        });
+    }
     let bind = config.media.bind.unwrap_or(config.server.bind);
     if bind.is_loopback() {
         say(Finding::warning(
