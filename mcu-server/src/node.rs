@@ -274,16 +274,15 @@ pub(crate) fn choose_backend(clock: NodeClock) -> Backend {
 fn local_addresses(bind: IpAddr, port: u16, config: &Config) -> std::io::Result<Vec<LocalAddress>> {
     let bound: Vec<IpAddr> = if bind.is_unspecified() {
         let interfaces = if_addrs::get_if_addrs()?;
-        let usable = interfaces.into_iter().map(|interface| interface.ip()).filter(|ip| match ip {
-            IpAddr::V4(ip) => !ip.is_loopback(),
-            // A dual-stack wildcard takes both families; link-local addresses mean nothing elsewhere.
-            IpAddr::V6(ip) => bind.is_ipv6() && !ip.is_loopback() && !ip.is_unicast_link_local(),
-        });
-        usable.collect()
+        let addresses = interfaces.into_iter().map(|interface| interface.ip());
+        addresses.filter(|address| wildcard_takes(bind, *address)).collect()
     } else {
         vec![bind]
     };
-    let first = bound.first().copied().unwrap_or(bind);
+    let first = *bound.first().ok_or_else(|| {
+        let text = format!("no interface has one that {bind} takes, but for loopback");
+        std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, text)
+    })?;
     let pairs: Vec<(IpAddr, IpAddr)> = if config.media.advertise.is_empty() {
         bound.into_iter().map(|ip| (ip, ip)).collect()
     } else {
@@ -303,6 +302,16 @@ fn local_addresses(bind: IpAddr, port: u16, config: &Config) -> std::io::Result<
     Ok(addresses)
 }
 
+/// Whether a socket bound to `wildcard` takes what is sent to `address` from elsewhere: it takes one family, as
+/// `transport` binds it, and neither loopback nor link-local addresses mean anything elsewhere.
+const fn wildcard_takes(wildcard: IpAddr, address: IpAddr) -> bool {
+    match (wildcard, address) {
+        (IpAddr::V4(_), IpAddr::V4(address)) => !address.is_loopback(),
+        (IpAddr::V6(_), IpAddr::V6(address)) => !address.is_loopback() && !address.is_unicast_link_local(),
+        _ => false,
+    }
+}
+
 fn advertised(config: &Config, io: &[IoThread]) -> SocketAddr {
     let fallback = SocketAddr::new(config.server.bind, config.media.port);
     io.first().and_then(|thread| thread.port.addresses().first()).map_or(fallback, |local| local.advertised)
@@ -320,5 +329,31 @@ async fn record_every_second(
         seconds.tick().await;
         let census = *census.borrow();
         metrics.record(&Sources { census, beats: &beats, io: &io, news_dropped: news.dropped() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_takes_its_own_family_only() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let addresses = ["192.0.2.1", "127.0.0.1", "2001:db8::1", "::1", "fe80::1"].map(address);
+        let taken = |wildcard| addresses.map(|address| wildcard_takes(wildcard, address));
+        assert_eq!(taken(address("0.0.0.0")), [true, false, false, false, false]);
+        assert_eq!(taken(address("::")), [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn every_address_of_a_wildcard_is_of_its_family_and_one_that_is_bound_is_told_as_it_is() {
+        let config = Config::default();
+        for wildcard in ["0.0.0.0", "::"].map(|text| text.parse::<IpAddr>().expect("an address")) {
+            let told = local_addresses(wildcard, 7, &config).unwrap_or_default();
+            assert!(told.iter().all(|local| local.advertised.is_ipv4() == wildcard.is_ipv4()), "{told:?}");
+        }
+        let bound = IpAddr::from([127, 0, 0, 1]);
+        let told = local_addresses(bound, 7, &config).expect("no interface is asked");
+        assert!(told.len() == 2 && told.iter().all(|local| local.advertised.ip() == bound), "{told:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::config::Config;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 /// Open files that a node of some hundred participants needs.
@@ -113,11 +113,12 @@ fn media_loop(config: &Config, say: &mut dyn FnMut(Finding)) {
     let reached = || -> std::io::Result<SocketAddr> {
         let socket = UdpSocket::bind(address)?;
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-        let target = config.media.advertise.first().copied().unwrap_or(if bind.is_unspecified() {
-            IpAddr::from([127, 0, 0, 1])
-        } else {
-            bind
-        });
+        let own = match bind {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            bind => bind,
+        };
+        let target = config.media.advertise.first().copied().unwrap_or(own);
         let target = SocketAddr::new(target, config.media.port);
         socket.send_to(b"mcu doctor", target)?;
         socket.recv_from(&mut [0; 32])?;
