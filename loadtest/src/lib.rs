@@ -8,6 +8,7 @@
 //! - [`media`]: what is sent, and how it is recognised again: bar codes, pictures, sounds, loops.
 //! - [`bot`]: one participant, and its [`bot::report::Report`].
 //! - [`relay`]: a seeded UDP relay between a bot and the node.
+//! - [`sim`]: a whole meeting in virtual time, around the node's own engine and conference.
 //! - [`clock`]: the only place that reads a clock.
 
 #![forbid(unsafe_code)]
@@ -16,3 +17,4 @@ pub mod bot;
 pub mod clock;
 pub mod media;
 pub mod relay;
+pub mod sim;

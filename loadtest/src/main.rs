@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod devices;
 mod join;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Fill a meeting with talking heads
     Join(join::JoinArguments),
+    /// Write a sender's camera and microphone as files, for a browser's fake devices
+    Devices(devices::DevicesArguments),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +40,18 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    let Command::Join(arguments) = Arguments::parse().command;
+    let arguments = match Arguments::parse().command {
+        Command::Join(arguments) => arguments,
+        Command::Devices(arguments) => {
+            return match devices::write(&arguments) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("mcu-load: {}", error);
+                    ExitCode::from(EXIT_FAILED)
+                }
+            };
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -24,7 +24,8 @@ const HINT_MS = 5_000;
 
 export class Call {
   layouts = new LayoutSwitch();
-  muted = signal(microphone.track.peek() === null);
+  /** A microphone that is still opening was chosen: it is heard as soon as it is there. */
+  muted = signal(microphone.track.peek() === null && !microphone.starting.peek());
   /** Held open by the space bar while muted. */
   talking = signal(false);
   participants = signal([]);

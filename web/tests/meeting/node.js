@@ -1,18 +1,18 @@
 // Starts the real node and the real load bots for a test, and ends them with it.
 
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 
-const BUILT = resolve(import.meta.dirname, "../../..", process.env.CARGO_TARGET_DIR ?? "target", "debug");
+const BUILT = resolve(import.meta.dirname, '../../..', process.env.CARGO_TARGET_DIR ?? 'target', 'debug');
 const START_MS_MAX = 30_000;
 
 /** A TCP port that was free a moment ago. */
 async function freePort() {
   const server = createServer();
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
   await new Promise((done) => server.close(done));
   return port;
@@ -22,15 +22,15 @@ async function freePort() {
 function record(child) {
   const lines = [];
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8");
-    stream.on("data", (text) => lines.push(text));
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => lines.push(text));
   }
-  return () => lines.join("").slice(-8_000);
+  return () => lines.join('').slice(-8_000);
 }
 
 /** Resolves with the exit code (or signal name). */
 function ended(child) {
-  return new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
+  return new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
 }
 
 /**
@@ -44,15 +44,15 @@ function ended(child) {
  * @returns {Promise<RunningNode>}
  */
 export async function startNode(flags = []) {
-  const dir = await mkdtemp(join(tmpdir(), "mcu-meeting-"));
-  const announce = join(dir, "announce.json");
+  const dir = await mkdtemp(join(tmpdir(), 'mcu-meeting-'));
+  const announce = join(dir, 'announce.json');
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
   const [http, https, metrics, media] = ports.map(String);
   const child = spawn(
-    join(BUILT, "mcu"),
-    ["serve", "--dev", "--data", join(dir, "data"), "--announce", announce, "--http-port", http]
-      .concat(["--https-port", https, "--metrics-port", metrics, "--media-port", media], flags),
-    { stdio: ["ignore", "pipe", "pipe"] },
+    join(BUILT, 'mcu'),
+    ['serve', '--dev', '--data', join(dir, 'data'), '--announce', announce, '--http-port', http]
+      .concat(['--https-port', https, '--metrics-port', metrics, '--media-port', media], flags),
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const log = record(child);
   const exit = ended(child);
@@ -62,7 +62,7 @@ export async function startNode(flags = []) {
     const gone = await Promise.race([exit, new Promise((done) => setTimeout(() => done(undefined), 50))]);
     if (gone !== undefined) throw new Error(`the node ended with ${gone}:\n${log()}`);
     if (performance.now() > deadline) throw new Error(`the node announced nothing:\n${log()}`);
-    announced = await readFile(announce, "utf8").then(JSON.parse, () => undefined);
+    announced = await readFile(announce, 'utf8').then(JSON.parse, () => undefined);
   }
   return {
     announced,
@@ -70,7 +70,7 @@ export async function startNode(flags = []) {
     dir,
     log,
     pid: child.pid,
-    async stop(signal = "SIGTERM") {
+    async stop(signal = 'SIGTERM') {
       child.kill(signal);
       const code = await exit;
       await rm(dir, { recursive: true, force: true });
@@ -81,7 +81,7 @@ export async function startNode(flags = []) {
 
 /** Runs `mcu-load` with `words` to its end; resolves with its exit code and output. */
 export function load(words) {
-  const child = spawn(join(BUILT, "mcu-load"), words, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(join(BUILT, 'mcu-load'), words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = record(child);
   return { child, log, done: ended(child).then((code) => ({ code, output: log() })) };
 }
@@ -93,26 +93,26 @@ export function load(words) {
 export async function bots(node, { count, seconds, firstSender = 1, flags = [] }) {
   const report = join(node.dir, `bots-${firstSender}.json`);
   const { done } = load(
-    ["join", "--announce", node.announce, "--count", String(count), "--seconds", String(seconds)]
-      .concat(["--first-sender", String(firstSender), "--report", report, "--measure"], flags),
+    ['join', '--announce', node.announce, '--count', String(count), '--seconds', String(seconds)]
+      .concat(['--first-sender', String(firstSender), '--report', report, '--measure', '--cache', join(BUILT, 'load-loops')], flags),
   );
   const { code, output } = await done;
   if (code !== 0) throw new Error(`mcu-load ended with ${code}:\n${output}\nthe node said:\n${node.log()}`);
-  return JSON.parse(await readFile(report, "utf8"));
+  return JSON.parse(await readFile(report, 'utf8'));
 }
 
 /** One sample of the node's `/metrics`, by name (labels and all). */
 export async function metrics(node) {
   const text = await fetch(`http://${node.announced.metrics_addr}/metrics`).then((answer) => answer.text());
-  const samples = text.split("\n").filter((line) => line && !line.startsWith("#"));
-  return Object.fromEntries(samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
+  const samples = text.split('\n').filter((line) => line && !line.startsWith('#'));
+  return Object.fromEntries(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
 }
 
 /** Asks the API; resolves with status and body. */
 export async function api(node, method, path, { token, body } = {}) {
   const answer = await fetch(`http://${node.announced.http_addr}/api/v1${path}`, {
     method,
-    headers: { ...(token && { authorization: `Bearer ${token}` }), ...(body && { "content-type": "application/json" }) },
+    headers: { ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
   });
   const text = await answer.text();
