@@ -10,7 +10,7 @@ stages="setup format lint docs rust web meeting"
 logs=target/test-logs
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
-export CARGO_TERM_COLOR=never CARGO_TERM_PROGRESS_WHEN=never
+export CARGO_TERM_COLOR=never CARGO_TERM_PROGRESS_WHEN=never CARGO_INCREMENTAL=0
 
 # A whole stage that passes or fails as one.
 check() {
@@ -69,22 +69,30 @@ web_ready() {
   fi
 }
 
-stage_web() {
-  web_ready web || return 0
-  (cd web/tests && node --test --test-reporter=tap ./*.test.mjs) >"$logs/web.log" 2>&1
-  count "$logs/web.log" $?
+# Runs test files of node's runner one at a time: each starts a server or a node, and up to two browsers.
+node_tests() {
+  local name=$1 file status=0
+  shift
+  : >"$logs/$name.log"
+  for file in "$@"; do
+    node --test --test-reporter=tap "$file" >>"$logs/$name.log" 2>&1 || status=1
+  done
+  count "$logs/$name.log" $status
 }
 
+stage_web() {
+  web_ready web && node_tests web web/tests/unit/*.test.js web/tests/browser/*.test.js
+}
+
+# The same packages and features as the tests before it, so that nothing is built twice.
 stage_meeting() {
   web_ready meeting || return 0
-  if ! cargo build --locked -p mcu-server -p loadtest >"$logs/meeting-build.log" 2>&1; then
+  if ! cargo build --workspace --bins --locked >"$logs/meeting-build.log" 2>&1; then
     failed=$((failed + 1))
     tail -n 40 "$logs/meeting-build.log"
     return 0
   fi
-  # One file at a time: each starts a node and up to two browsers.
-  (cd web/tests && node --test --test-concurrency=1 --test-reporter=tap meeting/*.test.mjs) >"$logs/meeting.log" 2>&1
-  count "$logs/meeting.log" $?
+  node_tests meeting web/tests/meeting/*.test.js
 }
 
 for stage in $stages; do
