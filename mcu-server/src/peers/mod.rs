@@ -7,7 +7,7 @@ mod lines;
 mod news;
 mod seat;
 
-pub use lines::{LineFeeds, index};
+pub use lines::{LineFeeds, PictureLine, SoundLine, index};
 pub use news::{News, NewsSender, PeerNews};
 pub use seat::{NewPeer, Seat};
 

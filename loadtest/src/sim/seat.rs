@@ -1,0 +1,265 @@
+//! One participant's place on the node's io thread, with the association left out.
+//!
+//! The receiving lines are the node's own. The sending half follows the node's seat step by step: its switch, its
+//! gate, its policies; only pacer and estimate are [`Sending`], a model.
+
+use super::sending::Sending;
+use super::wire::{Down, DownKind, Media, Up};
+use mcu_core::conference::input::{Input, Medium as Heard, Receives};
+use mcu_core::conference::plan::MeetingPlan;
+use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SourceId, SourceKind};
+use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::packet::Packet;
+use mcu_core::time::Mono;
+use mcu_server::engine::outgoing::{SoundBurst, VideoBurst};
+use mcu_server::peers::{LineFeeds, PictureLine, SoundLine};
+use std::time::Duration;
+use transport::peer::Medium;
+use transport::rate::{PacerGate, RecoverPolicy};
+use transport::receive::LipSync;
+use transport::send::{Decision, Held, RenditionSwitch};
+
+/// The engine makes a key frame for a new view by itself; only after this does the seat ask.
+const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
+/// Estimates are passed on at most this often.
+const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
+/// What could be used of every way, in kbit/s.
+const DESIRED_KBPS: u32 = 2_500;
+/// Where every estimate starts, in kbit/s.
+const START_KBPS: u32 = 1_500;
+/// The round trip that resends are waited for.
+const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+/// A picture line that is sent.
+#[derive(Debug)]
+struct VideoOut {
+    kind: SourceKind,
+    switch: RenditionSwitch,
+    asked: Mono,
+}
+
+/// A participant's place.
+pub(super) struct Seat {
+    participant: ParticipantId,
+    sync: LipSync,
+    pictures: [Option<PictureLine>; 2],
+    sounds: [Option<SoundLine>; 2],
+    out: [Option<VideoOut>; 2],
+    hears: bool,
+    gate: PacerGate,
+    recover: RecoverPolicy,
+    sending: Sending,
+    told: Option<(u32, Mono)>,
+}
+
+impl Seat {
+    pub(super) fn new(
+        conference: ConferenceId,
+        participant: ParticipantId,
+        feeds: LineFeeds,
+        (receives, hears): (Receives, bool),
+        now: Mono,
+    ) -> Self {
+        let mut sync = LipSync::default();
+        let source = |kind| SourceId { participant, kind };
+        let [main_picture, content_picture] = feeds.pictures;
+        let [main_sound, content_sound] = feeds.sounds;
+        let mut picture = |kind, intake: Option<_>| {
+            let mut line = PictureLine::new(conference, source(kind), intake?, &mut sync)?;
+            line.set_round_trip(ROUND_TRIP);
+            Some(line)
+        };
+        let pictures =
+            [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
+        let mut sound = |kind, feed: Option<_>| SoundLine::new(source(kind), feed?, &mut sync);
+        let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
+        let lines = [(SourceKind::Main, receives.main), (SourceKind::Content, receives.content)];
+        let out = lines.map(|(kind, line)| {
+            let offset = line?.rtp_offset;
+            let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
+            Some(VideoOut { kind, switch, asked: Mono::ZERO })
+        });
+        Self {
+            participant,
+            sync,
+            pictures,
+            sounds,
+            out,
+            hears,
+            gate: PacerGate::default(),
+            recover: RecoverPolicy::default(),
+            sending: Sending::new(START_KBPS, now),
+            told: None,
+        }
+    }
+
+    /// Takes over what the plan gives this participant.
+    pub(super) fn select(&mut self, plan: &MeetingPlan, now: Mono) {
+        for out in self.out.iter_mut().flatten() {
+            let view = plan.views.iter().find(|v| v.participant == self.participant && v.line == out.kind);
+            let rendition = view.map(|view| view.rendition);
+            if out.switch.target() != rendition {
+                out.switch.select(rendition);
+                out.asked = now;
+            }
+        }
+    }
+
+    /// Sends one picture, if it is for this one; true when a key frame is needed.
+    pub(super) fn send_video(&mut self, burst: &VideoBurst, now: Mono) -> bool {
+        let concerned =
+            |out: &Option<VideoOut>| out.as_ref().is_some_and(|out| out.switch.concerns(burst.rendition));
+        let Some(at) = self.out.iter().position(concerned) else { return false };
+        let way_full = self.gate.is_full(self.sending.first_unsent(), now);
+        let Some(out) = self.out[at].as_mut() else { return false };
+        match out.switch.offer(burst.rendition, &burst.unit, way_full) {
+            Decision::Send(placed) => {
+                for (at, payload) in burst.unit.payloads.iter().enumerate() {
+                    let video = DownKind::Video {
+                        kind: out.kind,
+                        sequence: placed.first_sequence + at as u64,
+                        timestamp: placed.timestamp,
+                        marker: burst.unit.marker(at),
+                        payload: payload.clone(),
+                    };
+                    self.sending.push(video, now);
+                }
+                false
+            }
+            Decision::Hold(Held::AwaitsKeyframe) => {
+                let patient = now.since(out.asked) < KEYFRAME_PATIENCE;
+                if !patient {
+                    out.asked = now;
+                }
+                !patient
+            }
+            Decision::Hold(_) => false,
+        }
+    }
+
+    /// Sends 20 ms of sound.
+    pub(super) fn send_sound(&mut self, burst: &SoundBurst, now: Mono) {
+        let own = burst.personal.iter().find(|(listener, _)| *listener == self.participant);
+        if let Some(payload) =
+            own.map(|(_, payload)| payload).or(burst.shared.as_ref()).filter(|_| self.hears)
+        {
+            self.sending.push(DownKind::Sound(payload.clone()), now);
+        }
+    }
+
+    /// Takes in what came from the client. Returns the rendition that must make a key frame for it, if one must.
+    pub(super) fn take(&mut self, up: Up, now: Mono, news: &mut Vec<Input>) -> Option<RenditionId> {
+        match up {
+            Up::Media(media) => self.packet(media, now, news),
+            Up::Report(line, report) => {
+                let at = mcu_server::peers::index(line.kind);
+                let key = match line.medium {
+                    Medium::Video => self.pictures[at].as_ref().map(|picture| picture.key),
+                    Medium::Audio => self.sounds[at].as_ref().map(|sound| sound.key),
+                };
+                if let Some(key) = key {
+                    self.sync.report(key, report);
+                }
+            }
+            Up::KeyframeRequest(kind) => {
+                let out = self.out[mcu_server::peers::index(kind)].as_mut()?;
+                out.switch.keyframe_asked();
+                out.asked = now;
+                return out.switch.target();
+            }
+            Up::Feedback { bytes, span, waited } => {
+                self.sending.feedback(bytes, span, waited, now);
+                self.tell_estimate(now, news);
+            }
+        }
+        None
+    }
+
+    fn packet(&mut self, media: Media, now: Mono, news: &mut Vec<Input>) {
+        let Media { line, sequence, timestamp, marker, level_dbov, payload } = media;
+        let at = mcu_server::peers::index(line.kind);
+        let packet =
+            Packet { sequence, timestamp, marker, arrival: now, audio_level_dbov: level_dbov, payload };
+        let (begins, medium) = match (line.medium, &mut self.pictures[at], &mut self.sounds[at]) {
+            (Medium::Video, Some(picture), _) => {
+                (picture.packet(packet, VideoCodec::Vp8, &mut self.sync, now), Heard::Video)
+            }
+            (Medium::Audio, _, Some(sound)) => (sound.packet(&packet, &mut self.sync, now), Heard::Sound),
+            _ => return,
+        };
+        if begins {
+            let source = SourceId { participant: self.participant, kind: line.kind };
+            news.push(Input::SourceLive { source, medium, live: true });
+        }
+        if line.medium == Medium::Video {
+            self.ask_for_keyframes(now);
+        }
+    }
+
+    fn ask_for_keyframes(&mut self, now: Mono) {
+        for picture in self.pictures.iter_mut().flatten() {
+            if picture.wants_keyframe(now) {
+                self.sending.push(DownKind::KeyframeRequest(picture.source.kind), now);
+            }
+        }
+    }
+
+    fn tell_estimate(&mut self, now: Mono, news: &mut Vec<Input>) {
+        let kbps = self.sending.estimate_kbps();
+        let due = self
+            .told
+            .is_none_or(|(told, at)| told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL);
+        if due {
+            self.told = Some((kbps, now));
+            news.push(Input::Estimate { participant: self.participant, kbps });
+        }
+    }
+
+    /// What is not driven by packets: gaps, delays, ends of sources, and helping the estimate up.
+    pub(super) fn housekeep(&mut self, now: Mono, news: &mut Vec<Input>) {
+        for sound in self.sounds.iter().flatten() {
+            sound.keep_in_step(&mut self.sync, now);
+        }
+        self.ask_for_keyframes(now);
+        for picture in self.pictures.iter_mut().flatten() {
+            if picture.has_ended(now) {
+                news.push(Input::SourceLive { source: picture.source, medium: Heard::Video, live: false });
+            }
+        }
+        for sound in self.sounds.iter_mut().flatten() {
+            if sound.has_ended(now) {
+                news.push(Input::SourceLive { source: sound.source, medium: Heard::Sound, live: false });
+            }
+        }
+        let way_full = self.gate.is_full(self.sending.first_unsent(), now);
+        let estimate = self.sending.estimate_kbps();
+        if let Some(kbps) = self.recover.reset_kbps(estimate, DESIRED_KBPS, way_full, now) {
+            self.sending.reset(kbps);
+        }
+    }
+
+    /// Gives up on gaps whose time is over, pads, and lets go what may leave.
+    pub(super) fn run(&mut self, now: Mono, send: &mut impl FnMut(Down)) {
+        for picture in self.pictures.iter_mut().flatten() {
+            if picture.deadline().is_some_and(|deadline| deadline <= now) {
+                picture.release(&mut self.sync, now);
+            }
+        }
+        while let Some(down) = self.sending.pop(now) {
+            send(down);
+        }
+    }
+
+    /// Fills the way with padding as far as the estimate allows.
+    pub(super) fn pad(&mut self, now: Mono) {
+        if self.hears {
+            self.sending.pad(DESIRED_KBPS, now);
+        }
+    }
+
+    /// When [`run`](Self::run) is to be called.
+    pub(super) fn due(&self) -> Option<Mono> {
+        let gaps = self.pictures.iter().flatten().filter_map(PictureLine::deadline).min();
+        [self.sending.due(), gaps].into_iter().flatten().min()
+    }
+}
