@@ -10,7 +10,7 @@ use crate::tls::{self, TlsError};
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -33,18 +33,9 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A listener: most often the port is taken.
-    #[error("{what} on {address}: {source}; choose another with --{flag}")]
-    Listen {
-        /// HTTPS, HTTP or metrics.
-        what: &'static str,
-        /// Where.
-        address: SocketAddr,
-        /// The flag that moves it.
-        flag: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// Signals.
     #[error("signals: {0}")]
     Signals(std::io::Error),
@@ -71,25 +62,25 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     if flags.dev {
         Node::ready_meeting(&server.data_dir, config.room.participants_max).await?;
     }
-    let https = listen("HTTPS", SocketAddr::new(server.bind, server.https_port), "https-port")?;
+    let https = Listening::open("HTTPS", SocketAddr::new(server.bind, server.https_port), "https-port")?;
     let http = match server.http_port {
         0 => None,
-        port => Some(listen("HTTP", SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "http-port")?),
+        port => Some(Listening::open("HTTP", SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "http-port")?),
     };
     let metrics_at = SocketAddr::new(server.metrics_bind, server.metrics_port);
-    let metrics = listen("metrics", metrics_at, "metrics-port")?;
+    let metrics = Listening::open("metrics", metrics_at, "metrics-port")?;
     let identity = tls::identity(&config.tls, &server.data_dir, &tls::development_names(&[server.bind]))?;
-    } else {
-        println!("{}", admin_line(server, &node));
 
     let mut node = Node::start(config).await?;
     if flags.dev {
-        let mut announcement = announcement(config, &https, http.as_ref(), metrics_at, &node).await?;
+        let mut announcement = announcement(&https, http.as_ref(), &metrics, &node).await?;
         announcement.ca_file = identity.ca_file.as_ref().map(|path| path.display().to_string());
         println!("{announcement}");
         if let Some(path) = &flags.announce {
             announcement.write(path)?;
         }
+    } else {
+        println!("{}", admin_line(server, &node));
     }
 
     let app = application(&mut node);
@@ -97,12 +88,12 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let mut listeners = JoinSet::new();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let tls = RustlsConfig::from_config(identity.config);
-    spawn_https(&mut listeners, https, tls, handle.clone(), service.clone())?;
+    https.spawn_https(&mut listeners, tls, handle.clone(), service.clone())?;
     if let Some(listener) = http {
-        spawn_http(&mut listeners, "HTTP", listener, handle.clone(), service)?;
+        listener.spawn_http(&mut listeners, handle.clone(), service)?;
     }
     let metrics_service = node.metrics.router().into_make_service_with_connect_info::<SocketAddr>();
-    spawn_http(&mut listeners, "metrics", metrics, handle.clone(), metrics_service)?;
+    metrics.spawn_http(&mut listeners, handle.clone(), metrics_service)?;
 
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     signals.wait().await;
@@ -110,14 +101,6 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let orderly = async {
         handle.graceful_shutdown(Some(GRACE));
         node.stop().await;
-/// What an administrator needs to know without `--dev`. A token that a file holds is not repeated: standard output may be kept.
-fn admin_line(server: &ServerSection, node: &Node) -> String {
-    match &server.admin_token_file {
-        Some(path) => format!("admin token {}   (the one in this file)", path.display()),
-        None => format!("admin token {}   (shown once)", node.admin),
-    }
-}
-
         while listeners.join_next().await.is_some() {}
     };
     tokio::select! {
@@ -127,62 +110,34 @@ fn admin_line(server: &ServerSection, node: &Node) -> String {
     Ok(())
 }
 
+/// What an administrator needs to know without `--dev`. A token that a file holds is not repeated: standard output may be kept.
+fn admin_line(server: &ServerSection, node: &Node) -> String {
+    match &server.admin_token_file {
+        Some(path) => format!("admin token {}   (the one in this file)", path.display()),
+        None => format!("admin token {}   (shown once)", node.admin),
+    }
+}
+
 fn application(node: &mut Node) -> Router {
     let options = node.options.take().expect("taken once, here");
     signalling::router(node.control.clone(), options).merge(crate::web::router())
 }
 
-fn listen(what: &'static str, address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    let error = |source| ServeError::Listen { what, address, flag, source };
-    let listener = TcpListener::bind(address).map_err(error)?;
-    listener.set_nonblocking(true).map_err(error)?;
-    Ok(listener)
-}
-
-type Service = axum::extract::connect_info::IntoMakeServiceWithConnectInfo<Router, SocketAddr>;
-type Listeners = JoinSet<std::io::Result<()>>;
-
-fn spawn_https(
-    listeners: &mut Listeners,
-    listener: TcpListener,
-    tls: RustlsConfig,
-    handle: Handle<SocketAddr>,
-    service: Service,
-) -> Result<(), ServeError> {
-    let server = axum_server::from_tcp_rustls(listener, tls).map_err(ServeError::Signals)?;
-    listeners.spawn(server.handle(handle).serve(service));
-    Ok(())
-}
-
-fn spawn_http(
-    listeners: &mut Listeners,
-    _what: &'static str,
-    listener: TcpListener,
-    handle: Handle<SocketAddr>,
-    service: Service,
-) -> Result<(), ServeError> {
-    let server = axum_server::from_tcp(listener).map_err(ServeError::Signals)?;
-    listeners.spawn(server.handle(handle).serve(service));
-    Ok(())
-}
-
 async fn announcement(
-    config: &Config,
-    https: &TcpListener,
-    http: Option<&TcpListener>,
-    metrics_addr: SocketAddr,
+    https: &Listening,
+    http: Option<&Listening>,
+    metrics: &Listening,
     node: &Node,
 ) -> Result<Announcement, ServeError> {
     let (meeting, host_pin, guest_pin) = node.ready_pins().await?;
-    let https_addr =
-        https.local_addr().unwrap_or(SocketAddr::new(config.server.bind, config.server.https_port));
+    let https_addr = https.address();
     let host = match https_addr.ip() {
         ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
     let https_base = format!("https://{host}:{}", https_addr.port());
-    let (base, http_addr) = match http.and_then(|listener| listener.local_addr().ok()) {
+    let (base, http_addr) = match http.map(Listening::address) {
         Some(address) => (format!("http://localhost:{}", address.port()), address),
         None => (https_base.clone(), https_addr),
     };
@@ -196,7 +151,7 @@ async fn announcement(
         guest_pin,
         admin_token: String::new(),
         http_addr: http_addr.to_string(),
-        metrics_addr: metrics_addr.to_string(),
+        metrics_addr: metrics.address().to_string(),
         media_addr: String::new(),
         ca_file: None,
     };
