@@ -63,5 +63,15 @@ ensure_rust() {
   exit 3
 }
 
+# Tools that only tests need and that Debian does not have: an FFmpeg that speaks WHIP.
+install_test_tools() {
+  local tools=target/test-tools
+  [ -d "$tools/lib" ] && return 0
+  echo "Installing: imageio-ffmpeg into $tools"
+  python3 -m venv "$tools"
+  "$tools/bin/pip" install -q --disable-pip-version-check imageio-ffmpeg==0.8.1
+}
+
 install_packages
 ensure_rust
+if [ "$purpose" = test ]; then install_test_tools; fi

@@ -21,7 +21,7 @@ pub enum Format {
     Opus,
     /// VP8, or VP9 profile 0.
     Video(VideoCodec),
-    /// H.264 constrained baseline.
+    /// H.264 baseline, constrained wherever that is offered.
     H264(H264Format),
 }
 
@@ -410,6 +410,7 @@ impl<'a> Draft<'a> {
                     Some(Payload { payload_type, rtx, format, feedback: said.feedback })
                 })
                 .collect();
+            prefer_constrained(&mut self.section.payloads);
         }
         Ok(self.section)
     }
@@ -450,8 +451,21 @@ fn format_of(medium: Medium, map: &str, parameters: &str) -> Option<Format> {
     }
 }
 
-/// Constrained baseline only: profile 66 with constraint_set1 (RFC 6184 §8.1, table 5). Without a `profile-level-id` senders in
-/// the field mean what browsers do.
+/// Whether the profile is *constrained* baseline: constraint_set1 (RFC 6184 §8.1, table 5).
+const fn is_constrained(format: H264Format) -> bool {
+    format.profile_level_id & 0x4000 != 0
+}
+
+/// Leaves plain baseline out where the line offers constrained baseline as well. Alone it is taken: what such a peer decodes
+/// includes what we send, and of what it may send only the rare tools of plain baseline are refused, picture by picture.
+fn prefer_constrained(payloads: &mut Vec<Payload>) {
+    let constrained = |payload: &Payload| matches!(payload.format, Format::H264(format) if is_constrained(format));
+    if payloads.iter().any(constrained) {
+        payloads.retain(|payload| !matches!(payload.format, Format::H264(format) if !is_constrained(format)));
+    }
+}
+
+/// Baseline only: profile 66. Without a `profile-level-id` senders in the field mean what browsers do.
 fn h264_of(parameters: &str) -> Option<H264Format> {
     let profile_level_id = match parameter(parameters, "profile-level-id") {
         Some(hex) if hex.len() == 6 => u32::from_str_radix(hex, 16).ok()?,
@@ -459,7 +473,6 @@ fn h264_of(parameters: &str) -> Option<H264Format> {
         None => 0x42_e0_1f,
     };
     let packetization_mode = parameter(parameters, "packetization-mode").unwrap_or("0").parse().ok()?;
-    let constrained_baseline = profile_level_id >> 16 == 0x42 && profile_level_id & 0x4000 != 0;
-    (constrained_baseline && packetization_mode <= 1)
+    (profile_level_id >> 16 == 0x42 && packetization_mode <= 1)
         .then_some(H264Format { profile_level_id, packetization_mode })
 }
