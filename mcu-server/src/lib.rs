@@ -8,7 +8,8 @@
 //! | `peers` | the peers of one io thread, sans-I/O |
 //! | `control` | rooms, meetings, what the API is answered |
 //! | `node` | every thread and queue, put together |
-//! | `serve` | listeners, signals, announcement |
+//! | `serve`, `listen` | listeners, signals, announcement |
+//! | `admin`, `private` | the administrator's token; files that are their owner's alone |
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
 pub mod admin;
