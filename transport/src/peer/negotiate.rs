@@ -102,7 +102,7 @@ impl Default for PeerConfig {
             opus_dtx: false,
             main_receive_kbps_max: None,
             content_receive_kbps_max: None,
-            start_kbps: 1_000,
+            start_kbps: 1_500,
             desired_kbps: 2_500,
             dtls: DtlsChoice::default(),
         }

@@ -126,7 +126,7 @@ export class Person {
       if (message.type() === 'error') person.#faults.push(`console: ${message.text()}`);
     });
     const source = (await readFile(BARCODE, 'utf8')).replaceAll(/^export /gm, '');
-    await page.addInitScript(`${source}\nwindow.readBarCode = readImageData;`);
+    await context.addInitScript(`${source}\nwindow.readBarCode = readImageData;`);
     await page.addInitScript(observe);
     await page.goto(`${node.announced.join_url}?debug${query}`);
     return person;

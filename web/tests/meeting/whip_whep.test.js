@@ -55,6 +55,7 @@ async function publish() {
 async function watch({ url, pin }) {
   const pc = new RTCPeerConnection();
   window.__watcher = pc;
+  document.querySelector('#watched')?.remove();
   const video = document.createElement('video');
   Object.assign(video, { muted: true, autoplay: true, id: 'watched' });
   document.body.append(video);
