@@ -7,7 +7,7 @@ use super::sending::Sending;
 use super::wire::{Down, DownKind, Media, Up};
 use mcu_core::conference::input::{Input, Medium as Heard, Receives};
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SourceId, SourceKind};
+use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SceneId, SourceId, SourceKind};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
@@ -35,6 +35,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(40);
 struct VideoOut {
     kind: SourceKind,
     switch: RenditionSwitch,
+    scene: Option<SceneId>,
     asked: Mono,
 }
 
@@ -77,7 +78,7 @@ impl Seat {
         let out = lines.map(|(kind, line)| {
             let offset = line?.rtp_offset;
             let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
-            Some(VideoOut { kind, switch, asked: Mono::ZERO })
+            Some(VideoOut { kind, switch, scene: None, asked: Mono::ZERO })
         });
         Self {
             participant,
@@ -101,6 +102,10 @@ impl Seat {
             if out.switch.target() != rendition {
                 out.switch.select(rendition);
                 out.asked = now;
+                let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
+                if scene != std::mem::replace(&mut out.scene, scene) {
+                    out.switch.cut();
+                }
             }
         }
     }

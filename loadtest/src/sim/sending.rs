@@ -69,9 +69,10 @@ impl Sending {
         self.queue.push_back(Queued { since: now, what });
     }
 
-    /// How long the oldest packet has been waiting.
+    /// Since when the oldest packet has been waiting; padding waits for nobody.
     pub(super) fn first_unsent(&self) -> Option<Mono> {
-        self.queue.front().map(|queued| queued.since)
+        let media = |queued: &&Queued| !matches!(queued.what, DownKind::Padding);
+        self.queue.iter().find(media).map(|queued| queued.since)
     }
 
     /// When the next packet leaves.
@@ -94,9 +95,9 @@ impl Sending {
     pub(super) fn pad(&mut self, desired_kbps: u32, now: Mono) {
         let kbps = self.estimate_kbps.min(f64::from(desired_kbps));
         self.allowance += kbps * 125.0 * now.since(self.allowed_at).as_secs_f64();
-        self.allowance = self.allowance.clamp(-50_000.0, 4.0 * PADDING_BYTES as f64);
+        self.allowance = self.allowance.clamp(-50_000.0, PADDING_BYTES as f64);
         self.allowed_at = now;
-        while self.queue.is_empty() && self.allowance >= PADDING_BYTES as f64 {
+        if self.queue.is_empty() && self.allowance >= PADDING_BYTES as f64 {
             self.push(DownKind::Padding, now);
         }
     }

@@ -7,7 +7,7 @@ use super::lines::{LineFeeds, PictureLine, SoundLine, index};
 use super::news::{News, NewsSender, PeerNews};
 use crate::engine::outgoing::{SoundBurst, VideoBurst};
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, SourceKind};
+use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SceneId, SourceId, SourceKind};
 use mcu_core::time::{ClockRate, Mono};
 use std::time::Duration;
 use transport::peer::{
@@ -45,6 +45,8 @@ pub struct NewPeer {
 struct Sending {
     line: Line,
     switch: RenditionSwitch,
+    /// What the plan shows on it.
+    scene: Option<SceneId>,
     /// When a key frame was last expected or asked for.
     asked: Mono,
 }
@@ -95,7 +97,12 @@ impl Seat {
             let offset = rtp_offsets[index(line.kind)];
             // The low bits of the offset are as random as any; below 2^15, as the switch asks.
             let first_sequence = (offset >> 16) as u16 & 0x7fff;
-            Some(Sending { line, switch: RenditionSwitch::new(first_sequence, offset), asked: Mono::ZERO })
+            Some(Sending {
+                line,
+                switch: RenditionSwitch::new(first_sequence, offset),
+                scene: None,
+                asked: Mono::ZERO,
+            })
         });
         peer.set_desired_bitrate(desired_kbps);
         Self {
@@ -156,6 +163,11 @@ impl Seat {
             if sending.switch.target() != rendition {
                 sending.switch.select(rendition);
                 sending.asked = now;
+                let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
+                // Of the old scene nothing may follow: its places are no longer those of the layout told.
+                if scene != std::mem::replace(&mut sending.scene, scene) {
+                    sending.switch.cut();
+                }
             }
         }
     }
@@ -184,6 +196,9 @@ impl Seat {
                     };
                     // Refused only by a peer that has just closed, which `drain` finds by itself.
                     let _ = self.peer.send_video(sending.line, payload, &meta);
+                }
+                if burst.unit.keyframe {
+                    self.gate.keyframe_sent(now);
                 }
                 Some(false)
             }

@@ -24,13 +24,14 @@ struct Attempt {
 pub struct RecoverPolicy {
     quiet_since: Option<Mono>,
     quiet_needed: Duration,
+    before_kbps: u32,
     attempt: Option<Attempt>,
     resets: u64,
 }
 
 impl Default for RecoverPolicy {
     fn default() -> Self {
-        Self { quiet_since: None, quiet_needed: QUIET_FIRST, attempt: None, resets: 0 }
+        Self { quiet_since: None, quiet_needed: QUIET_FIRST, before_kbps: 0, attempt: None, resets: 0 }
     }
 }
 
@@ -45,7 +46,10 @@ impl RecoverPolicy {
         now: Mono,
     ) -> Option<u32> {
         self.judge(estimate_kbps, way_full, now);
-        if way_full {
+        // An estimate that has just fallen knows of a squeeze before the pacer does.
+        let fell = estimate_kbps < self.before_kbps / 10 * 9;
+        self.before_kbps = estimate_kbps;
+        if way_full || fell {
             self.quiet_since = None;
             return None;
         }
@@ -113,6 +117,19 @@ mod tests {
         let (helped, resets) = run(3_000, 12, true);
         assert!(alone < 700 && helped >= 1_200, "alone {alone}, helped {helped}");
         assert!((1..=3).contains(&resets), "{resets}");
+    }
+
+    #[test]
+    fn an_estimate_that_falls_is_not_sent_up_again_at_once() {
+        let mut policy = RecoverPolicy::default();
+        let mut reset_at = None;
+        for step in 0..60_u64 {
+            let estimate = if step < 30 { 2_000 } else { 470 };
+            let now = Mono::from_millis(step * 100);
+            reset_at = reset_at.or(policy.reset_kbps(estimate, 2_500, false, now).map(|_| step));
+        }
+        // Two seconds after the fall, and not before.
+        assert_eq!(reset_at, Some(51));
     }
 
     #[test]

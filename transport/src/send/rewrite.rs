@@ -83,6 +83,12 @@ impl RenditionSwitch {
         }
     }
 
+    /// Ends what flows: it shows another scene than the receiver was told of. Nothing is sent until the key frame of
+    /// what was selected.
+    pub const fn cut(&mut self) {
+        self.flowing = None;
+    }
+
     /// What the receiver is meant to get.
     pub const fn target(&self) -> Option<RenditionId> {
         self.target
@@ -266,5 +272,17 @@ mod tests {
         assert_eq!(switch.offer(HIGH, &unit(4, false), false), Decision::Hold(Held::OtherRendition));
         switch.select(None);
         assert_eq!(switch.offer(LOW, &unit(4, true), false), Decision::Hold(Held::OtherRendition));
+    }
+
+    #[test]
+    fn after_a_cut_nothing_is_sent_before_the_new_key_frame() {
+        let mut switch = RenditionSwitch::new(0, 0);
+        switch.select(Some(HIGH));
+        sent(switch.offer(HIGH, &unit(1, true), false));
+        switch.select(Some(LOW));
+        switch.cut();
+        assert_eq!(switch.offer(HIGH, &unit(2, false), false), Decision::Hold(Held::OtherRendition));
+        // Not even at the tick of the change itself, where the receiver would place it by the new layout.
+        assert_eq!(sent(switch.offer(LOW, &unit(2, true), false)).timestamp, 6_000);
     }
 }
