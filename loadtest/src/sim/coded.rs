@@ -119,11 +119,13 @@ pub(super) struct Writer {
     stream: u32,
     number: u32,
     before: Vec<u8>,
+    keyframe_means: usize,
 }
 
 impl Writer {
-    pub(super) const fn new(stream: u32) -> Self {
-        Self { stream, number: 0, before: Vec::new() }
+    /// A stream whose key frames are as long as `keyframe_means` mean units.
+    pub(super) const fn new(stream: u32, keyframe_means: u32) -> Self {
+        Self { stream, number: 0, before: Vec::new(), keyframe_means: keyframe_means as usize }
     }
 
     /// The next unit: as long as `kbps` at `fps` asks for, and up to a third more or less.
@@ -134,7 +136,7 @@ impl Writer {
         let mean = (kbps * 125 / fps.max(1)) as usize;
         let swing = 70 + (self.number.wrapping_mul(0x9e37_79b9) >> 16) as usize % 61;
         let wanted = match (keyframe, body == self.before) {
-            (true, _) => mean * 4,
+            (true, _) => mean * self.keyframe_means,
             (false, true) => mean / UNCHANGED_PART,
             (false, false) => mean * swing / 100,
         };
@@ -226,7 +228,11 @@ impl CodecFactory for SimCodecs {
         let stream = 1_000_000 + self.census.made.fetch_add(1, Ordering::Relaxed);
         self.census.live.fetch_add(1, Ordering::Relaxed);
         let census = Arc::clone(&self.census);
-        Ok(Box::new(SimEncoder { settings: *settings, writer: Writer::new(stream), census }))
+        Ok(Box::new(SimEncoder {
+            settings: *settings,
+            writer: Writer::new(stream, settings.keyframe_mean_frames_max),
+            census,
+        }))
     }
 
     fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
@@ -303,7 +309,7 @@ mod tests {
         }
         let mosaic = Mosaic::of(&frame.freeze());
         assert_eq!(mosaic.at(300, 90, SIZE), [200, 60, 70]);
-        let (mut writer, mut reader) = (Writer::new(7), Reader::default());
+        let (mut writer, mut reader) = (Writer::new(7, 4), Reader::default());
         let units: Vec<Bytes> = (0..4).map(|n| writer.unit(&mosaic, n == 3, 500, 30)).collect();
         assert_eq!(reader.unit(&units[0]), Ok(mosaic.clone()));
         assert_eq!(reader.unit(&units[2]), Err(DecodeError::NeedsKeyframe));
@@ -318,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_is_found() {
-        let unit = Writer::new(1).unit(&Mosaic::plain(SIZE, [1, 2, 3]), true, 10, 30);
+        let unit = Writer::new(1, 4).unit(&Mosaic::plain(SIZE, [1, 2, 3]), true, 10, 30);
         for bit in 8..(HEADER_BYTES + 5) * 8 {
             let mut broken = unit.to_vec();
             broken[bit / 8] ^= 1 << (bit % 8);

@@ -38,6 +38,8 @@ const VOLUME: u8 = 26;
 const CLAIMED_DBOV: u8 = 25;
 /// The rate until something is asked for, in kbit/s.
 const START_KBPS: u32 = 300;
+/// A key frame is as long as this many mean units.
+const KEYFRAME_MEANS: u32 = 4;
 /// Seconds from 1900 to some day; a sender's wallclock counts from there.
 const NTP_DAY: u64 = 3_900_000_000;
 
@@ -149,7 +151,7 @@ impl Sender {
         let phase = Duration::from_micros(self.dice.random_range(0..33_000));
         self.pictures[at(kind)] = Some(PictureSource {
             source: SourceId { participant: self.participant, kind },
-            writer: Writer::new(self.dice.random_range(0..1_000_000)),
+            writer: Writer::new(self.dice.random_range(0..1_000_000), KEYFRAME_MEANS),
             packetizer: Packetizer::new(VideoCodec::Vp8).expect("VP8 is sent"),
             sequence: self.dice.random_range(0..30_000),
             offset: self.dice.random(),

@@ -13,7 +13,7 @@ use crate::threads::clock::PICTURE_GRID;
 use crate::threads::compute::Compute;
 use codecs::encode::{EncoderSettings, H264Backend, PictureKind};
 use codecs::registry::CodecFactory;
-use mcu_core::conference::plan::{Fit, MeetingPlan, Rendition, Scene};
+use mcu_core::conference::plan::{Fit, MeetingPlan, RateClass, Rendition, Scene};
 use mcu_core::id::{ConferenceId, RenditionId, SceneId, SourceId, SourceKind};
 use mcu_core::limits;
 use mcu_core::media::frame::{Frame, FramePool, Size};
@@ -32,6 +32,10 @@ const CANVASES_PER_SCENE: usize = 8;
 
 /// Scaled canvases of one conference, for renditions of another size.
 const RUNGS_MAX: usize = 16;
+
+/// Largest key frame of the low class, in mean frames: at 15 frames per second more would keep a narrow way busy for
+/// longer than `limits::PACER_DELAY_MAX`, the picture after it would be skipped, and another key frame be needed.
+const LOW_KEYFRAME_MEAN_FRAMES_MAX: u32 = 2;
 
 /// Everything a picture engine is made of besides its conference.
 #[derive(Clone)]
@@ -278,6 +282,9 @@ fn encoder_settings(plan: &MeetingPlan, rendition: &Rendition, section: &Encoder
         |scene: &Scene| scene.tiles.first().is_some_and(|tile| tile.source.kind == SourceKind::Content);
     if scene.is_some_and(slides) {
         settings.kind = PictureKind::Screen;
+    }
+    if rendition.class == RateClass::Low {
+        settings.keyframe_mean_frames_max = LOW_KEYFRAME_MEAN_FRAMES_MAX;
     }
     settings.vp8_speed = i32::from(section.vp8_cpu_used);
     settings.h264 = match section.h264 {
