@@ -23,6 +23,7 @@ pub(super) const COLUMNS: usize = 40;
 pub(super) const ROWS: usize = 22;
 /// Flags, magic, stream, number, width, height, body length, checksum.
 const HEADER_BYTES: usize = 22;
+/// What every unit has after its first byte.
 const MAGIC: &[u8; 3] = b"SIM";
 /// A picture that is the one before again costs this part of a mean one.
 const UNCHANGED_PART: usize = 8;

@@ -2,8 +2,8 @@
 //!
 //! What is the node's is the node's own code: conference, plan, engine, lanes, slots, composer, packetizer, playout,
 //! mix, and of its io thread the receiving lines, `RenditionSwitch`, `PacerGate` and `RecoverPolicy`. Modelled are the
-//! codecs ([`coded`], [`tones`]), the network ([`crate::relay::way`]), the pacer and the bandwidth estimate
-//! ([`sending`]) and the people ([`client`]). Everything runs on one thread, on an inline executor; nothing here reads
+//! codecs (`coded`, `tones`), the network ([`crate::relay::way`]), the pacer and the bandwidth estimate
+//! (`sending`) and the people (`client`). Everything runs on one thread, on an inline executor; nothing here reads
 //! a clock.
 //!
 //! | file | holds |

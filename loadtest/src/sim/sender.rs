@@ -26,7 +26,9 @@ use transport::peer::{Line, Medium};
 const PICTURE: Size = Size::new(64, 36);
 /// One picture of 30 per second.
 const PICTURE_SPAN: Duration = Duration::from_nanos(33_333_333);
+/// One packet of sound.
 const PACKET_SPAN: Duration = Duration::from_millis(20);
+/// From one sender report to the next.
 const REPORT_SPAN: Duration = Duration::from_secs(1);
 /// How long one way of being mad lasts.
 const MAD_SPAN: Duration = Duration::from_millis(700);

@@ -20,7 +20,9 @@ const BACK_OFF_EVERY: Duration = Duration::from_millis(300);
 const GROWTH_PER_S: f64 = 0.08;
 /// The estimate never exceeds what arrived by more than this, in per cent.
 const OVER_PERCENT: u32 = 200;
+/// The estimate never falls below this.
 const KBPS_MIN: u32 = 50;
+/// Nor rises above this.
 const KBPS_MAX: u32 = 5_000;
 
 /// A packet that waits for its turn.

@@ -12,11 +12,13 @@ use std::sync::atomic::Ordering;
 
 /// Tones that there are: two for each participant.
 const TONES: usize = 2 * PARTICIPANTS_MAX as usize;
-/// Periods of tone 0 in a packet; each next one has [`STEP`] more.
+/// Periods of tone 0 in a packet; each next one has `STEP` more.
 const FIRST: usize = 8;
+/// Periods from one tone to the next.
 const STEP: usize = 3;
-/// First bytes of packets.
+/// First byte of a sender's packet.
 const SENT: u8 = b'T';
+/// First byte of a mix's packet.
 const MIXED: u8 = b'M';
 /// Bytes of every packet: Opus at 32 kbit/s.
 const PACKET_BYTES: usize = 80;
