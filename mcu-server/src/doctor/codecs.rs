@@ -111,7 +111,7 @@ fn fonts(say: &mut dyn FnMut(Finding)) {
     say(if missing.is_empty() {
         Finding::fine("fonts", found)
     } else {
-        let mend = "install fonts-noto-core and fonts-droid-fallback";
+        let mend = "install fonts for these scripts: fonts-noto-core, fonts-noto-cjk";
         Finding::warning("fonts", format!("{found}; cannot write {}", missing.join(", ")), mend)
     });
 }
