@@ -44,7 +44,7 @@ impl Mark {
 }
 
 const fn check(y: u8, u: u8) -> u8 {
-    (20 + (y as u32 * 7 + u as u32 * 13 + (y as u32 * u as u32 >> 3)) % 200) as u8
+    (20 + (y as u32 * 7 + u as u32 * 13 + ((y as u32 * u as u32) >> 3)) % 200) as u8
 }
 
 #[cfg(test)]

@@ -119,6 +119,9 @@ impl Seat {
         let Some(out) = self.out[at].as_mut() else { return false };
         match out.switch.offer(burst.rendition, &burst.unit, way_full) {
             Decision::Send(placed) => {
+                if burst.unit.keyframe {
+                    self.gate.keyframe_sent(now);
+                }
                 for (at, payload) in burst.unit.payloads.iter().enumerate() {
                     let video = DownKind::Video {
                         kind: out.kind,

@@ -459,7 +459,8 @@ const fn is_constrained(format: H264Format) -> bool {
 /// Leaves plain baseline out where the line offers constrained baseline as well. Alone it is taken: what such a peer decodes
 /// includes what we send, and of what it may send only the rare tools of plain baseline are refused, picture by picture.
 fn prefer_constrained(payloads: &mut Vec<Payload>) {
-    let constrained = |payload: &Payload| matches!(payload.format, Format::H264(format) if is_constrained(format));
+    let constrained =
+        |payload: &Payload| matches!(payload.format, Format::H264(format) if is_constrained(format));
     if payloads.iter().any(constrained) {
         payloads.retain(|payload| !matches!(payload.format, Format::H264(format) if !is_constrained(format)));
     }

@@ -126,7 +126,7 @@ mod tests {
         for step in 0..60_u64 {
             let estimate = if step < 30 { 2_000 } else { 470 };
             let now = Mono::from_millis(step * 100);
-            reset_at = reset_at.or(policy.reset_kbps(estimate, 2_500, false, now).map(|_| step));
+            reset_at = reset_at.or_else(|| policy.reset_kbps(estimate, 2_500, false, now).map(|_| step));
         }
         // Two seconds after the fall, and not before.
         assert_eq!(reset_at, Some(51));
