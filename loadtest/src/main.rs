@@ -28,7 +28,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Fill a meeting with talking heads
-    Join(join::JoinArguments),
+    Join(Box<join::JoinArguments>),
     /// Write a sender's camera and microphone as files, for a browser's fake devices
     Devices(devices::DevicesArguments),
 }
@@ -41,12 +41,12 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let arguments = match Arguments::parse().command {
-        Command::Join(arguments) => arguments,
+        Command::Join(arguments) => *arguments,
         Command::Devices(arguments) => {
             return match devices::write(&arguments) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
-                    eprintln!("mcu-load: {}", error);
+                    eprintln!("mcu-load: {error}");
                     ExitCode::from(EXIT_FAILED)
                 }
             };
