@@ -13,6 +13,8 @@
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
 pub mod admin;
+#![allow(rustdoc::private_intra_doc_links, reason = "a file's header names its neighbours, private ones too")]
+
 pub mod announce;
 pub mod cli;
 pub mod config;
