@@ -12,9 +12,9 @@
 //! | `admin`, `private` | the administrator's token; files that are their owner's alone |
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
-pub mod admin;
 #![allow(rustdoc::private_intra_doc_links, reason = "a file's header names its neighbours, private ones too")]
 
+pub mod admin;
 pub mod announce;
 pub mod cli;
 pub mod config;
