@@ -56,7 +56,7 @@ impl ControlState {
                 let change = StateChange { layout: Some(layout), ..StateChange::default() };
                 answer(reply, self.moderate(&alias, &by, Input::State { participant, change }));
             }
-            Command::Join { request, reply } => answer(reply, self.join(request)),
+            Command::Join { request, reply } => self.answer_join(request, reply),
             Command::Session { who, reply } => answer(reply, self.session(&who)),
             Command::Offer { offer, reply } => self.offer(offer, reply),
             Command::Leave { who, reply } => {
@@ -238,6 +238,15 @@ impl ControlState {
             ice_servers: self.ice_servers(participant),
             access: self.ledger.access(conference),
         })
+    }
+
+    /// Somebody who gave up waiting is not in: nobody would ever use the place.
+    fn answer_join(&mut self, request: JoinRequest, reply: Reply<Joined>) {
+        let result = self.join(request);
+        if let Err(Ok(joined)) = reply.send(result) {
+            let participant = joined.participant;
+            let _ = self.input(joined.conference, Input::Leave { participant, reason: ClosingReason::Left });
+        }
     }
 
     fn begin(&mut self, alias: &Alias) -> Result<ConferenceId, ApiError> {
