@@ -1,7 +1,7 @@
 //! The TCP listeners for words: HTTPS, plain HTTP and metrics, HTTP/1.1 only.
 //!
 //! Flow: kernel -> **here** -> the routers of `signalling`, `web` and `metrics`. Thread: control runtime, one task a connection.
-//! Bounds: [`HANDSHAKE_TIME_MAX`] for TLS, [`HEADER_TIME_MAX`] for a connection's first byte, and again for each request's header,
+//! Bounds: `HANDSHAKE_TIME_MAX` for TLS, `HEADER_TIME_MAX` for a connection's first byte, and again for each request's header,
 //! so that whoever connects and says nothing, or says it a byte at a time, is gone soon. What a request may take after its
 //! header is bounded by `signalling`.
 

@@ -1,7 +1,7 @@
 //! Which receiver gets which rendition, tick by tick: plans become valid at their `from_tick`, on this thread as on
 //! the engine's.
 //!
-//! Thread: io. Bound: [`PLANS_PENDING_MAX`] plans wait; an older one that never had its tick is simply overtaken.
+//! Thread: io. Bound: `PLANS_PENDING_MAX` plans wait; an older one that never had its tick is simply overtaken.
 
 use mcu_core::conference::plan::MeetingPlan;
 use std::collections::VecDeque;

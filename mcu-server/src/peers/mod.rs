@@ -1,7 +1,7 @@
 //! All peers of one io thread, sans-I/O: datagrams, bursts, commands and `now` go in; datagrams and news come out.
 //!
-//! Flow in: `transport::io` -> demux -> [`seat`] -> engine intake. Flow out: engine -> [`Peers::video`] and
-//! [`Peers::sound`] -> [`seat`] -> `transport::io`. Thread: io, which owns it. Bound: `demux::PEERS_MAX` peers.
+//! Flow in: `transport::io` -> demux -> `seat` -> engine intake. Flow out: engine -> [`Peers::video`] and
+//! [`Peers::sound`] -> `seat` -> `transport::io`. Thread: io, which owns it. Bound: `demux::PEERS_MAX` peers.
 
 mod lines;
 mod news;

@@ -1,6 +1,6 @@
 //! The sound half of a conference's engine: every 10 ms, from packets to one mix per distinct set of ears.
 //!
-//! Flow: packet queues -> [`ear`] (playout buffer, decode, gain, level) -> ranking -> sum -> [`mixes`] (mix-minus,
+//! Flow: packet queues -> `ear` (playout buffer, decode, gain, level) -> ranking -> sum -> `mixes` (mix-minus,
 //! limiter, encode) -> outlet. Thread: audio pool, one job per conference and beat, never skipped: a late job makes
 //! up for the blocks it missed. Bound: `CATCH_UP_BLOCKS_MAX` blocks at once; what lies further back is counted lost.
 
