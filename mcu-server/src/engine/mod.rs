@@ -2,7 +2,7 @@
 //!
 //! Two halves that share nothing but the plan: [`pictures`] runs at every tick of the frame grid, [`sound`] every
 //! 10 ms. Both are sans-I/O: `now` is an argument, codecs come from a factory, jobs go to `Compute`, results to an
-//! [`outgoing::Outlet`](outgoing::Outlet). In a simulation all of them are the shipping code on an inline executor.
+//! [`outgoing::Outlet`]. In a simulation all of them are the shipping code on an inline executor.
 
 pub mod fanout;
 pub mod intake;
