@@ -1,6 +1,6 @@
 //! Where the places of a picture are: pure functions from a canvas and a number of people to rectangles.
 //!
-//! Flow: [`picture`](super::picture) -> **here**. Thread: control. Bound: `limits::TILES_MAX`.
+//! Flow: `picture` -> **here**. Thread: control. Bound: `limits::TILES_MAX`.
 //! Every edge is even, so that chroma lines up; tiles are 16:9; on a 16:9 canvas they are whole fractions of it
 //! (1/1, 1/2, 1/4 before 1/3 and 1/5), because 2:1 and 4:1 are what the scaler does cheaply. Knows nobody.
 

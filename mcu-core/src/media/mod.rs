@@ -1,4 +1,4 @@
-//! Media types, from the wire inwards: [`packet`] -> [`unit`] -> [`frame`] and [`samples`].
+//! Media types, from the wire inwards: [`packet`] -> [`mod@unit`] -> [`frame`] and [`samples`].
 
 pub mod codec;
 pub mod frame;

@@ -1,6 +1,6 @@
 //! Batches: `recvmmsg` with GRO in, GSO trains out, by `quinn-udp` on tokio's readiness.
 //!
-//! Works wherever tokio does, also inside a tokio-uring runtime. Memory: [`BATCH_SIZE`] receive buffers of [`SLOT_BYTES`], made once.
+//! Works wherever tokio does, also inside a tokio-uring runtime. Memory: [`BATCH_SIZE`] receive buffers of `SLOT_BYTES`, made once.
 
 use super::trains::Trains;
 use super::{Backend, DatagramIo, Granted, IoCounters};

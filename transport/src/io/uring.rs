@@ -1,7 +1,7 @@
 //! io_uring: one receive operation per buffer always under way, one send operation per train, by `tokio-uring`.
 //!
 //! Only inside a `tokio_uring` runtime. `tokio-uring` 0.5 reads no control data, so the destination of a datagram is known only when the
-//! socket is bound to one address: [`UringSocket::new`] refuses a wildcard. Memory: [`BUFFERS`] receive buffers, made once.
+//! socket is bound to one address: [`UringSocket::new`] refuses a wildcard. Memory: `BUFFERS` receive buffers, made once.
 
 use super::trains::{Train, Trains};
 use super::{Backend, DatagramIo, Granted, IoCounters};

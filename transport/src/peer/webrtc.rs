@@ -388,7 +388,7 @@ impl WebRtcPeer {
         self.dirty = true;
     }
 
-    /// Says goodbye; drain `poll` afterwards. The last event is [`PeerEvent::Closed`].
+    /// Says goodbye; drain `poll` afterwards. The last event is [`PeerEvent::Closed`](super::PeerEvent::Closed).
     pub fn close(&mut self, now: Mono) {
         self.flush_writes(now);
         if matches!(self.phase, Phase::Closed | Phase::Closing(_)) {
