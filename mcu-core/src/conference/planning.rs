@@ -271,7 +271,14 @@ impl Conference {
             self.effects.push_back(Effect::Plan(Arc::clone(&self.planner.plan)));
         }
         let senders = self.askable();
-        self.requests.update(now, &self.planner.plan, &senders, self.settings.echo);
+        self.requests.update(now, &self.planner.plan, &senders, self.awaited(), self.settings.echo);
+    }
+
+    /// The content of whoever holds the floor, while its picture has not begun and somebody is there to see it.
+    fn awaited(&self) -> Option<SourceId> {
+        let holder = self.holder.and_then(|id| self.roster.get(id)).filter(|p| !p.content.video)?;
+        let watched = self.roster.iter().any(|p| p.id != holder.id && p.is_connected() && p.via.receives());
+        watched.then_some(SourceId::content(holder.id))
     }
 
     /// Sources whose senders obey `video_request`.

@@ -14,6 +14,9 @@ use std::time::Duration;
 pub const LESS_AFTER: Duration = Duration::from_secs(3);
 /// How long more has to be wanted.
 pub const MORE_AFTER: Duration = Duration::from_millis(500);
+/// What content is asked for before its first picture.
+const CONTENT_FPS: u32 = 15;
+const CONTENT_ROWS: u16 = 720;
 /// Nobody is asked for a slower picture than this.
 const FPS_MIN: u32 = 5;
 
@@ -39,9 +42,20 @@ pub(super) struct Requests(BTreeMap<SourceId, Asked>);
 
 impl Requests {
     /// Compares what `plan` shows with what was asked for. `senders` are the sources that can be asked; whoever
-    /// sees only itself is seen by nobody, unless `echo`.
-    pub(super) fn update(&mut self, now: Mono, plan: &MeetingPlan, senders: &[SourceId], echo: bool) {
-        let seen = uses(plan, echo);
+    /// sees only itself is seen by nobody, unless `echo`. `awaited` has no tile only because its first picture is
+    /// not here yet: paused, it would never come.
+    pub(super) fn update(
+        &mut self,
+        now: Mono,
+        plan: &MeetingPlan,
+        senders: &[SourceId],
+        awaited: Option<SourceId>,
+        echo: bool,
+    ) {
+        let mut seen = uses(plan, echo);
+        if let Some(source) = awaited {
+            seen.entry(source).or_insert(Use { rows: CONTENT_ROWS, fps: CONTENT_FPS });
+        }
         self.0.retain(|source, _| senders.contains(source));
         for source in senders {
             let wanted =

@@ -526,6 +526,25 @@ fn senders_are_asked_for_what_others_see_and_paused_when_nobody_does() {
 }
 
 #[test]
+fn a_share_is_asked_for_before_its_first_picture_when_somebody_can_see_it() {
+    let content = |meeting: &Meeting, from| {
+        let asked = asked(meeting, 1, from).into_iter().map(|(_, request)| request);
+        asked.filter(|request| request.kind == SourceKind::Content).map(|r| r.paused).collect::<Vec<_>>()
+    };
+    let mut alone = Meeting::of_browsers(1, true);
+    let from = alone.now;
+    alone.share(p(1), true).expect("the floor is free");
+    alone.run_for(5_000);
+    assert_eq!(content(&alone, from), [true], "the control: nobody is there");
+
+    let mut meeting = Meeting::of_browsers(2, true);
+    let from = meeting.now;
+    meeting.share(p(1), true).expect("the floor is free");
+    meeting.run_for(5_000);
+    assert_eq!(content(&meeting, from), [false]);
+}
+
+#[test]
 fn a_need_that_passes_in_time_is_not_spoken_of() {
     let mut meeting = Meeting::of_browsers(2, true);
     let from = meeting.now;

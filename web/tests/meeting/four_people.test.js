@@ -125,9 +125,11 @@ test('two people in browsers and two bots see and hear each other', { timeout: 3
       const tones = new Map(report.sound.tones.map((tone) => [tone.sender, tone]));
       t.diagnostic(`bot ${report.sender}: first picture ${report.join.first_picture_ms} ms, ${report.main.fps?.toFixed(1)} fps, ` +
         `glass to glass p50 ${report.main.tiles.flatMap((tile) => tile.codes).find((code) => code.age_ms.count)?.age_ms.p50} ms`);
-      const own = tones.get(report.sender);
-      const other = tones.get(report.sender === FIRST_BOT ? SECOND_BOT : FIRST_BOT);
-      assert.ok(other.level_db > own.level_db + 20, `other ${other.level_db} dB, own ${own.level_db} dB`);
+      const own = tones.get(report.sender).level_db;
+      // Its tone and the other bot's lie side by side: what leaks from one to the other is judged by the loudest.
+      const others = [...tones.values()].filter(({ sender }) => sender !== report.sender).map((tone) => tone.level_db);
+      assert.ok(others.every((level) => level > -60), `everybody is heard: ${others}`);
+      assert.ok(Math.max(...others) > own + 20, `others ${others} dB, own ${own} dB`);
     });
   }
 
