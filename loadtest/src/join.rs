@@ -58,6 +58,9 @@ pub(crate) struct JoinArguments {
     /// The first bot's sender id: its bar code and its tone
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=823))]
     first_sender: u16,
+    /// From one bot's sender id to the next's: 6 sets their tones 180 Hz apart instead of 30
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=12))]
+    sender_step: u16,
     /// Where encoded loops are kept
     #[arg(long, default_value_os_t = std::env::temp_dir().join("mcu-load-loops"))]
     cache: PathBuf,
@@ -184,7 +187,9 @@ async fn loops(arguments: &JoinArguments) -> Result<Vec<Arc<LoopSet>>, JoinError
 }
 
 fn senders(arguments: &JoinArguments) -> impl Iterator<Item = SenderId> + use<> {
-    (arguments.first_sender..arguments.first_sender + arguments.count).map(SenderId)
+    let (first, step) = (arguments.first_sender, arguments.sender_step);
+    // Ids have ten bits.
+    (0..arguments.count).map(move |n| SenderId((first + n * step) % 1_024))
 }
 
 /// Lets the bots in one by one, watches them, and sees them out.
