@@ -1,28 +1,21 @@
 //! One participant's place on the node's io thread, with the association left out.
 //!
-//! The receiving lines are the node's own. The sending half follows the node's seat step by step: its switch, its
-//! gate, its policies; only pacer and estimate are [`Sending`], a model.
+//! The receiving lines and the downlink are the node's own; only pacer and estimate are [`Sending`], a model.
 
 use super::sending::Sending;
 use super::wire::{Down, DownKind, Media, Up};
 use mcu_core::conference::input::{Input, Medium as Heard, Receives};
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SceneId, SourceId, SourceKind};
+use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SourceId, SourceKind};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
 use mcu_server::engine::outgoing::{SoundBurst, VideoBurst};
-use mcu_server::peers::{LineFeeds, PictureLine, SoundLine};
+use mcu_server::peers::{Downlink, LineFeeds, PictureLine, SoundLine, Verdict};
 use std::time::Duration;
 use transport::peer::Medium;
-use transport::rate::{PacerGate, RecoverPolicy};
 use transport::receive::LipSync;
-use transport::send::{Decision, Held, RenditionSwitch};
 
-/// The engine makes a key frame for a new view by itself; only after this does the seat ask.
-const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
-/// Estimates are passed on at most this often.
-const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 /// What could be used of every way, in kbit/s.
 const DESIRED_KBPS: u32 = 2_500;
 /// Where every estimate starts, in kbit/s.
@@ -30,27 +23,15 @@ const START_KBPS: u32 = 1_500;
 /// The round trip that resends are waited for.
 const ROUND_TRIP: Duration = Duration::from_millis(40);
 
-/// A picture line that is sent.
-#[derive(Debug)]
-struct VideoOut {
-    kind: SourceKind,
-    switch: RenditionSwitch,
-    scene: Option<SceneId>,
-    asked: Mono,
-}
-
 /// A participant's place.
 pub(super) struct Seat {
     participant: ParticipantId,
     sync: LipSync,
     pictures: [Option<PictureLine>; 2],
     sounds: [Option<SoundLine>; 2],
-    out: [Option<VideoOut>; 2],
+    downlink: Downlink,
     hears: bool,
-    gate: PacerGate,
-    recover: RecoverPolicy,
     sending: Sending,
-    told: Option<(u32, Mono)>,
 }
 
 impl Seat {
@@ -74,57 +55,30 @@ impl Seat {
             [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
         let mut sound = |kind, feed: Option<_>| SoundLine::new(source(kind), feed?, &mut sync);
         let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
-        let lines = [(SourceKind::Main, receives.main), (SourceKind::Content, receives.content)];
-        let out = lines.map(|(kind, line)| {
-            let offset = line?.rtp_offset;
-            let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
-            Some(VideoOut { kind, switch, scene: None, asked: Mono::ZERO })
-        });
+        let offsets = [receives.main, receives.content].map(|line| line.map(|line| line.rtp_offset));
         Self {
             participant,
             sync,
             pictures,
             sounds,
-            out,
+            downlink: Downlink::new(participant, offsets, DESIRED_KBPS),
             hears,
-            gate: PacerGate::default(),
-            recover: RecoverPolicy::default(),
             sending: Sending::new(START_KBPS, now),
-            told: None,
         }
     }
 
     /// Takes over what the plan gives this participant.
     pub(super) fn select(&mut self, plan: &MeetingPlan, now: Mono) {
-        for out in self.out.iter_mut().flatten() {
-            let view = plan.views.iter().find(|v| v.participant == self.participant && v.line == out.kind);
-            let rendition = view.map(|view| view.rendition);
-            if out.switch.target() != rendition {
-                out.switch.select(rendition);
-                out.asked = now;
-                let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
-                if scene != std::mem::replace(&mut out.scene, scene) {
-                    out.switch.cut();
-                }
-            }
-        }
+        self.downlink.select(plan, now);
     }
 
     /// Sends one picture, if it is for this one; true when a key frame is needed.
     pub(super) fn send_video(&mut self, burst: &VideoBurst, now: Mono) -> bool {
-        let concerned =
-            |out: &Option<VideoOut>| out.as_ref().is_some_and(|out| out.switch.concerns(burst.rendition));
-        let Some(at) = self.out.iter().position(concerned) else { return false };
-        let way_full = self.gate.is_full(self.sending.first_unsent(), now);
-        let Some(out) = self.out[at].as_mut() else { return false };
-        match out.switch.offer(burst.rendition, &burst.unit, way_full) {
-            Decision::Send(placed) => {
-                if burst.unit.keyframe {
-                    self.gate.keyframe_sent(now);
-                }
+        match self.downlink.offer(burst, self.sending.first_unsent(), now) {
+            Some(Verdict::Send { kind, placed }) => {
                 for (at, payload) in burst.unit.payloads.iter().enumerate() {
                     let video = DownKind::Video {
-                        kind: out.kind,
+                        kind,
                         sequence: placed.first_sequence + at as u64,
                         timestamp: placed.timestamp,
                         marker: burst.unit.marker(at),
@@ -134,14 +88,8 @@ impl Seat {
                 }
                 false
             }
-            Decision::Hold(Held::AwaitsKeyframe) => {
-                let patient = now.since(out.asked) < KEYFRAME_PATIENCE;
-                if !patient {
-                    out.asked = now;
-                }
-                !patient
-            }
-            Decision::Hold(_) => false,
+            Some(Verdict::Hold { wants_keyframe }) => wants_keyframe,
+            None => false,
         }
     }
 
@@ -169,12 +117,7 @@ impl Seat {
                     self.sync.report(key, report);
                 }
             }
-            Up::KeyframeRequest(kind) => {
-                let out = self.out[mcu_server::peers::index(kind)].as_mut()?;
-                out.switch.keyframe_asked();
-                out.asked = now;
-                return out.switch.target();
-            }
+            Up::KeyframeRequest(kind) => return self.downlink.keyframe_requested(kind, now),
             Up::Feedback { bytes, span, waited } => {
                 self.sending.feedback(bytes, span, waited, now);
                 self.tell_estimate(now, news);
@@ -213,12 +156,7 @@ impl Seat {
     }
 
     fn tell_estimate(&mut self, now: Mono, news: &mut Vec<Input>) {
-        let kbps = self.sending.estimate_kbps();
-        let due = self
-            .told
-            .is_none_or(|(told, at)| told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL);
-        if due {
-            self.told = Some((kbps, now));
+        if let Some(kbps) = self.downlink.estimated(self.sending.estimate_kbps(), now) {
             news.push(Input::Estimate { participant: self.participant, kbps });
         }
     }
@@ -239,9 +177,7 @@ impl Seat {
                 news.push(Input::SourceLive { source: sound.source, medium: Heard::Sound, live: false });
             }
         }
-        let way_full = self.gate.is_full(self.sending.first_unsent(), now);
-        let estimate = self.sending.estimate_kbps();
-        if let Some(kbps) = self.recover.reset_kbps(estimate, DESIRED_KBPS, way_full, now) {
+        if let Some(kbps) = self.downlink.restart_kbps(self.sending.first_unsent(), now) {
             self.sending.reset(kbps);
         }
     }

@@ -1,6 +1,7 @@
 //! What the engine sends: packets made once, shared by every receiver.
 
 use mcu_core::conference::input::Loudness;
+use mcu_core::conference::plan::RateClass;
 use mcu_core::id::{ConferenceId, ParticipantId, RenditionId};
 use mcu_core::time::{MediaTime, Mono};
 use std::sync::Arc;
@@ -13,6 +14,10 @@ pub struct VideoBurst {
     pub conference: ConferenceId,
     /// Of this encode.
     pub rendition: RenditionId,
+    /// Its rate class.
+    pub class: RateClass,
+    /// The rate that it is encoded at.
+    pub bitrate_kbps: u32,
     /// Its tick on the frame grid.
     pub tick: u64,
     /// When the tick was due; goes into sender reports.

@@ -8,8 +8,8 @@ use super::outgoing::{Outlet, VideoBurst};
 use codecs::encode::{EncodeError, EncoderSettings, VideoEncoder};
 use codecs::registry::CodecFactory;
 use crossbeam::queue::ArrayQueue;
-use mcu_core::conference::plan::Rendition;
-use mcu_core::id::ConferenceId;
+use mcu_core::conference::plan::{RateClass, Rendition};
+use mcu_core::id::{ConferenceId, RenditionId};
 use mcu_core::media::frame::Frame;
 use mcu_core::time::{MediaTime, Mono};
 use std::sync::Arc;
@@ -139,6 +139,7 @@ impl RenditionSeat {
         Some(EncodeJob {
             conference: self.conference,
             rendition: self.spec.id,
+            class: self.spec.class,
             worker,
             seat: Arc::clone(&self.seat),
             counters: Arc::clone(&self.counters),
@@ -150,7 +151,8 @@ impl RenditionSeat {
 /// One picture's way through one encoder.
 pub struct EncodeJob {
     conference: ConferenceId,
-    rendition: mcu_core::id::RenditionId,
+    rendition: RenditionId,
+    class: RateClass,
     worker: Box<Worker>,
     seat: Arc<ArrayQueue<Box<Worker>>>,
     counters: Arc<RenditionCounters>,
@@ -186,6 +188,8 @@ impl EncodeJob {
         Ok(Some(VideoBurst {
             conference: self.conference,
             rendition: self.rendition,
+            class: self.class,
+            bitrate_kbps: *bitrate_kbps,
             tick: *tick,
             wallclock: *wallclock,
             unit: self.worker.packetizer.packetize(&unit)?,

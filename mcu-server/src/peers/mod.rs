@@ -3,10 +3,12 @@
 //! Flow in: `transport::io` -> demux -> `seat` -> engine intake. Flow out: engine -> [`Peers::video`] and
 //! [`Peers::sound`] -> `seat` -> `transport::io`. Thread: io, which owns it. Bound: `demux::PEERS_MAX` peers.
 
+mod downlink;
 mod lines;
 mod news;
 mod seat;
 
+pub use downlink::{Downlink, Verdict};
 pub use lines::{LineFeeds, PictureLine, SoundLine, index};
 pub use news::{News, NewsSender, PeerNews};
 pub use seat::{NewPeer, Seat};

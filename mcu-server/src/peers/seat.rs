@@ -1,27 +1,19 @@
 //! One peer and everything of it that lives on its io thread.
 //!
-//! Receiving: [`PictureLine`] and [`SoundLine`]. Sending: one `RenditionSwitch` for each picture line, one numbering
-//! for sound. A peer whose way is full loses pictures to the next key frame, alone.
+//! Receiving: [`PictureLine`] and [`SoundLine`]. Sending: a [`Downlink`] decides about pictures, one numbering serves
+//! sound. What is left here is the association: what goes into it, and what comes out.
 
+use super::downlink::{Downlink, Verdict};
 use super::lines::{LineFeeds, PictureLine, SoundLine, index};
 use super::news::{News, NewsSender, PeerNews};
 use crate::engine::outgoing::{SoundBurst, VideoBurst};
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SceneId, SourceId, SourceKind};
+use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, SourceKind};
 use mcu_core::time::{ClockRate, Mono};
-use std::time::Duration;
 use transport::peer::{
     Datagram, Line, LineCodec, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta, WebRtcPeer,
 };
-use transport::rate::{PacerGate, RecoverPolicy};
 use transport::receive::LipSync;
-use transport::send::{Decision, Held, RenditionSwitch};
-
-/// The engine makes a key frame for a new view by itself; only after this does the seat ask.
-const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
-
-/// Estimates are passed on at most this often.
-const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A peer on its way to its io thread.
 pub struct NewPeer {
@@ -41,16 +33,6 @@ pub struct NewPeer {
     pub desired_kbps: u32,
 }
 
-/// A picture line that is sent.
-struct Sending {
-    line: Line,
-    switch: RenditionSwitch,
-    /// What the plan shows on it.
-    scene: Option<SceneId>,
-    /// When a key frame was last expected or asked for.
-    asked: Mono,
-}
-
 /// The numbering of the sound that is sent.
 struct SoundNumbers {
     sequence: u64,
@@ -67,13 +49,8 @@ pub struct Seat {
     sync: LipSync,
     pictures: [Option<PictureLine>; 2],
     sounds: [Option<SoundLine>; 2],
-    sending: [Option<Sending>; 2],
+    downlink: Downlink,
     sound: SoundNumbers,
-    gate: PacerGate,
-    recover: RecoverPolicy,
-    desired_kbps: u32,
-    estimate_kbps: u32,
-    estimate_told: Option<(u32, Mono)>,
 }
 
 impl Seat {
@@ -92,18 +69,8 @@ impl Seat {
         let mut sound =
             |kind, feed: Option<_>| feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync));
         let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
-        let sending = [Line::MAIN_VIDEO, Line::CONTENT_VIDEO].map(|line| {
-            peer.send_codec(line)?;
-            let offset = rtp_offsets[index(line.kind)];
-            // The low bits of the offset are as random as any; below 2^15, as the switch asks.
-            let first_sequence = (offset >> 16) as u16 & 0x7fff;
-            Some(Sending {
-                line,
-                switch: RenditionSwitch::new(first_sequence, offset),
-                scene: None,
-                asked: Mono::ZERO,
-            })
-        });
+        let offset = |line: Line| peer.send_codec(line).map(|_| rtp_offsets[index(line.kind)]);
+        let offsets = [offset(Line::MAIN_VIDEO), offset(Line::CONTENT_VIDEO)];
         peer.set_desired_bitrate(desired_kbps);
         Self {
             id,
@@ -113,16 +80,11 @@ impl Seat {
             sync,
             pictures,
             sounds,
-            sending,
+            downlink: Downlink::new(participant, offsets, desired_kbps),
             sound: SoundNumbers {
                 sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
                 timestamp_offset: rtp_offsets[1],
             },
-            gate: PacerGate::default(),
-            recover: RecoverPolicy::default(),
-            desired_kbps,
-            estimate_kbps: 0,
-            estimate_told: None,
         }
     }
 
@@ -156,20 +118,7 @@ impl Seat {
 
     /// Takes over what the plan gives this participant.
     pub(super) fn select(&mut self, plan: &MeetingPlan, now: Mono) {
-        for sending in self.sending.iter_mut().flatten() {
-            let view =
-                plan.views.iter().find(|v| v.participant == self.participant && v.line == sending.line.kind);
-            let rendition = view.map(|view| view.rendition);
-            if sending.switch.target() != rendition {
-                sending.switch.select(rendition);
-                sending.asked = now;
-                let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
-                // Of the old scene nothing may follow: its places are no longer those of the layout told.
-                if scene != std::mem::replace(&mut sending.scene, scene) {
-                    sending.switch.cut();
-                }
-            }
-        }
+        self.downlink.select(plan, now);
     }
 
     /// Sends one picture, if it is for this peer. `None`: it is not; otherwise whether a key frame is needed.
@@ -177,15 +126,13 @@ impl Seat {
         if !self.peer.is_connected() {
             return None;
         }
-        let concerned = |sending: &Option<Sending>| {
-            sending.as_ref().is_some_and(|sending| sending.switch.concerns(burst.rendition))
-        };
-        let at = self.sending.iter().position(concerned)?;
-        let delay = self.peer.pacer_delay(now);
-        let way_full = self.gate.is_full((!delay.is_zero()).then(|| now.before(delay)), now);
-        let sending = self.sending[at].as_mut()?;
-        match sending.switch.offer(burst.rendition, &burst.unit, way_full) {
-            Decision::Send(placed) => {
+        if !self.downlink.concerns(burst.rendition) {
+            return None;
+        }
+        let first_unsent = self.first_unsent(now);
+        match self.downlink.offer(burst, first_unsent, now)? {
+            Verdict::Send { kind, placed } => {
+                let line = Line { kind, medium: Medium::Video };
                 for (at, payload) in burst.unit.payloads.iter().enumerate() {
                     let meta = SendMeta {
                         sequence: placed.first_sequence + at as u64,
@@ -195,22 +142,18 @@ impl Seat {
                         vp8: placed.vp8_patch,
                     };
                     // Refused only by a peer that has just closed, which `drain` finds by itself.
-                    let _ = self.peer.send_video(sending.line, payload, &meta);
-                }
-                if burst.unit.keyframe {
-                    self.gate.keyframe_sent(now);
+                    let _ = self.peer.send_video(line, payload, &meta);
                 }
                 Some(false)
             }
-            Decision::Hold(Held::AwaitsKeyframe) => {
-                let patient = now.since(sending.asked) < KEYFRAME_PATIENCE;
-                if !patient {
-                    sending.asked = now;
-                }
-                Some(!patient)
-            }
-            Decision::Hold(_) => Some(false),
+            Verdict::Hold { wants_keyframe } => Some(wants_keyframe),
         }
+    }
+
+    /// Since when the oldest packet has been waiting in the pacer.
+    fn first_unsent(&mut self, now: Mono) -> Option<Mono> {
+        let delay = self.peer.pacer_delay(now);
+        (!delay.is_zero()).then(|| now.before(delay))
     }
 
     /// Sends 20 ms of sound, if this peer listens.
@@ -246,12 +189,13 @@ impl Seat {
                 }
             }
             PeerEvent::KeyframeRequested { line } => {
-                let sending = self.sending[index(line.kind)].as_mut()?;
-                sending.switch.keyframe_asked();
-                sending.asked = now;
-                return sending.switch.target();
+                return self.downlink.keyframe_requested(line.kind, now);
             }
-            PeerEvent::Estimate { kbps } => self.estimate(kbps, now, news),
+            PeerEvent::Estimate { kbps } => {
+                if let Some(kbps) = self.downlink.estimated(kbps, now) {
+                    news.tell(self.news(PeerNews::Estimate(kbps)));
+                }
+            }
             PeerEvent::Stats(stats) => self.stats(stats, news),
         }
         None
@@ -296,18 +240,6 @@ impl Seat {
         }
     }
 
-    fn estimate(&mut self, kbps: u32, now: Mono, news: &NewsSender) {
-        self.estimate_kbps = kbps;
-        let due = self.estimate_told.is_none_or(|(told, at)| {
-            let moved = told.abs_diff(kbps) * 20 > told;
-            moved && now.since(at) >= ESTIMATE_INTERVAL
-        });
-        if due {
-            self.estimate_told = Some((kbps, now));
-            news.tell(self.news(PeerNews::Estimate(kbps)));
-        }
-    }
-
     fn stats(&mut self, stats: PeerStats, news: &NewsSender) {
         if let Some(rtt) = stats.rtt {
             self.pictures.iter_mut().flatten().for_each(|picture| picture.set_round_trip(rtt));
@@ -331,11 +263,9 @@ impl Seat {
         for (source, medium) in ended.into_iter().flatten() {
             news.tell(self.news(PeerNews::Live(source, medium, false)));
         }
-        if self.peer.is_connected() && self.estimate_kbps > 0 {
-            let delay = self.peer.pacer_delay(now);
-            let way_full = self.gate.is_full((!delay.is_zero()).then(|| now.before(delay)), now);
-            if let Some(kbps) = self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
-            {
+        if self.peer.is_connected() {
+            let first_unsent = self.first_unsent(now);
+            if let Some(kbps) = self.downlink.restart_kbps(first_unsent, now) {
                 self.peer.reset_estimate(kbps);
             }
         }

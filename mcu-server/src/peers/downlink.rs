@@ -1,0 +1,268 @@
+//! What one receiver is given of what the engine makes, and at which rate: the sending half of a seat, without the
+//! association that carries it.
+//!
+//! Flow: engine -> [`Downlink::offer`] -> the seat writes what it is told to. Thread: io. Pure: the state of the pacer,
+//! the estimate and `now` go in. A receiver whose way is full, or far too narrow for its class, loses pictures to the
+//! next key frame, alone.
+
+use super::lines::index;
+use crate::engine::outgoing::VideoBurst;
+use mcu_core::conference::plan::{MeetingPlan, RateClass};
+use mcu_core::id::{ParticipantId, RenditionId, SceneId, SourceKind};
+use mcu_core::time::Mono;
+use std::time::Duration;
+use transport::rate::{PacerGate, RecoverPolicy};
+use transport::send::{Decision, Held, Placed, RenditionSwitch};
+
+/// The engine makes a key frame for a new view by itself; only after this does the receiver's line ask.
+const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Estimates are passed on at most this often.
+const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A picture of the high class at more than this many times the estimate is not begun: the receiver is about to move
+/// down, and what its pacer holds by then delays its first low picture (a high key frame alone: by two seconds).
+const STARVED_FACTOR: u32 = 2;
+
+/// What a seat does with a picture that concerns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Write its packets on this line.
+    Send {
+        /// Which of its lines.
+        kind: SourceKind,
+        /// Where they go in the receiver's stream.
+        placed: Placed,
+    },
+    /// Write nothing.
+    Hold {
+        /// Whether the rendition should make a key frame for this receiver.
+        wants_keyframe: bool,
+    },
+}
+
+/// A picture line that is sent.
+#[derive(Debug)]
+struct PictureOut {
+    kind: SourceKind,
+    switch: RenditionSwitch,
+    /// What the plan shows on it.
+    scene: Option<SceneId>,
+    /// When a key frame was last expected or asked for.
+    asked: Mono,
+}
+
+/// The way to one receiver.
+#[derive(Debug)]
+pub struct Downlink {
+    participant: ParticipantId,
+    lines: [Option<PictureOut>; 2],
+    gate: PacerGate,
+    recover: RecoverPolicy,
+    desired_kbps: u32,
+    /// Zero until the first is known.
+    estimate_kbps: u32,
+    told: Option<(u32, Mono)>,
+    starved: u64,
+}
+
+impl Downlink {
+    /// A way on which nothing was sent. `rtp_offsets`: for each picture line that is sent (main, content), what is
+    /// added to the 90 kHz time of a tick, random (RFC 3550 §5.1). `desired_kbps`: what could be used of the way.
+    pub fn new(participant: ParticipantId, rtp_offsets: [Option<u32>; 2], desired_kbps: u32) -> Self {
+        let line = |kind| {
+            let offset = rtp_offsets[index(kind)]?;
+            // The low bits of the offset are as random as any; below 2^15, as the switch asks.
+            let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
+            Some(PictureOut { kind, switch, scene: None, asked: Mono::ZERO })
+        };
+        Self {
+            participant,
+            lines: [line(SourceKind::Main), line(SourceKind::Content)],
+            gate: PacerGate::default(),
+            recover: RecoverPolicy::default(),
+            desired_kbps,
+            estimate_kbps: 0,
+            told: None,
+            starved: 0,
+        }
+    }
+
+    /// Takes over what the plan gives this participant.
+    pub fn select(&mut self, plan: &MeetingPlan, now: Mono) {
+        for line in self.lines.iter_mut().flatten() {
+            let view = plan.views.iter().find(|v| v.participant == self.participant && v.line == line.kind);
+            let rendition = view.map(|view| view.rendition);
+            if line.switch.target() != rendition {
+                line.switch.select(rendition);
+                line.asked = now;
+                let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
+                // Of the old scene nothing may follow: its places are no longer those of the layout told.
+                if scene != std::mem::replace(&mut line.scene, scene) {
+                    line.switch.cut();
+                }
+            }
+        }
+    }
+
+    /// Whether pictures of `rendition` go to this receiver.
+    pub fn concerns(&self, rendition: RenditionId) -> bool {
+        self.lines.iter().flatten().any(|line| line.switch.concerns(rendition))
+    }
+
+    /// Decides about one picture; `None`: it is not for this receiver. `first_unsent` is when the oldest packet that
+    /// still waits in the pacer was queued.
+    pub fn offer(&mut self, burst: &VideoBurst, first_unsent: Option<Mono>, now: Mono) -> Option<Verdict> {
+        let starved = self.starves(burst);
+        let line = self.lines.iter_mut().flatten().find(|line| line.switch.concerns(burst.rendition))?;
+        let way_full = self.gate.is_full(first_unsent, now);
+        match line.switch.offer(burst.rendition, &burst.unit, way_full || starved) {
+            Decision::Send(placed) => {
+                if burst.unit.keyframe {
+                    self.gate.keyframe_sent(now);
+                }
+                Some(Verdict::Send { kind: line.kind, placed })
+            }
+            Decision::Hold(why) => {
+                self.starved += u64::from(starved);
+                // Nobody else's rendition makes key frames for one whose way could not carry them.
+                let wants =
+                    why == Held::AwaitsKeyframe && !starved && now.since(line.asked) >= KEYFRAME_PATIENCE;
+                if wants {
+                    line.asked = now;
+                }
+                Some(Verdict::Hold { wants_keyframe: wants })
+            }
+        }
+    }
+
+    const fn starves(&self, burst: &VideoBurst) -> bool {
+        matches!(burst.class, RateClass::High)
+            && self.estimate_kbps > 0
+            && burst.bitrate_kbps > self.estimate_kbps.saturating_mul(STARVED_FACTOR)
+    }
+
+    /// The receiver cannot decode what comes on its line of `kind` (PLI, FIR). Returns the rendition that must make a
+    /// key frame for it, if one must.
+    pub fn keyframe_requested(&mut self, kind: SourceKind, now: Mono) -> Option<RenditionId> {
+        let line = self.lines[index(kind)].as_mut()?;
+        line.switch.keyframe_asked();
+        line.asked = now;
+        line.switch.target()
+    }
+
+    /// Takes a new estimate of the way; returns it when it is worth telling control.
+    pub fn estimated(&mut self, kbps: u32, now: Mono) -> Option<u32> {
+        self.estimate_kbps = kbps;
+        let due = self
+            .told
+            .is_none_or(|(told, at)| told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL);
+        due.then(|| {
+            self.told = Some((kbps, now));
+            kbps
+        })
+    }
+
+    /// The rate at which to restart the estimator, if that is worth a try now. Call it several times a second.
+    pub fn restart_kbps(&mut self, first_unsent: Option<Mono>, now: Mono) -> Option<u32> {
+        if self.estimate_kbps == 0 {
+            return None;
+        }
+        let way_full = self.gate.is_full(first_unsent, now);
+        self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
+    }
+
+    /// What could be used of the way, in kbit/s.
+    pub const fn desired_kbps(&self) -> u32 {
+        self.desired_kbps
+    }
+
+    /// Pictures that were not begun because the way is far too narrow for their class.
+    pub const fn starved(&self) -> u64 {
+        self.starved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use mcu_core::id::ConferenceId;
+    use mcu_core::media::codec::VideoCodec;
+    use mcu_core::media::unit::EncodedUnit;
+    use mcu_core::time::FrameInterval;
+    use transport::payload::Packetizer;
+
+    const HIGH: RenditionId = RenditionId(1);
+
+    fn burst(tick: u64, keyframe: bool, class: RateClass) -> VideoBurst {
+        let data = Bytes::from(vec![u8::from(!keyframe); 1_000]);
+        let at = FrameInterval::FPS_30.at(tick);
+        let unit = EncodedUnit { data, keyframe, at };
+        let mut packetizer = Packetizer::new(VideoCodec::Vp8).expect("sent");
+        VideoBurst {
+            conference: ConferenceId(1),
+            rendition: HIGH,
+            class,
+            bitrate_kbps: 1_000,
+            tick,
+            wallclock: at.to_mono(),
+            unit: packetizer.packetize(&unit).expect("a picture"),
+        }
+    }
+
+    fn watching() -> Downlink {
+        let mut downlink = Downlink::new(ParticipantId(1), [Some(7), None], 2_500);
+        for line in downlink.lines.iter_mut().flatten() {
+            line.switch.select(Some(HIGH));
+        }
+        downlink
+    }
+
+    fn sent(verdict: Option<Verdict>) -> bool {
+        matches!(verdict, Some(Verdict::Send { .. }))
+    }
+
+    #[test]
+    fn a_way_far_too_narrow_gets_nothing_of_the_high_class_and_asks_for_nothing() {
+        let ms = Mono::from_millis;
+        let mut downlink = watching();
+        assert!(sent(downlink.offer(&burst(1, true, RateClass::High), None, ms(33))));
+        downlink.estimated(500, ms(40));
+        assert!(sent(downlink.offer(&burst(2, false, RateClass::High), None, ms(66))), "twice is borne");
+        downlink.estimated(499, ms(70));
+        for tick in 3..60 {
+            let verdict = downlink.offer(&burst(tick, tick == 40, RateClass::High), None, ms(33 * tick));
+            assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: false }), "tick {tick}");
+        }
+        assert_eq!(downlink.starved(), 57);
+        // The controls: wide enough, the same line asks for a key frame and takes it; the low class is never starved.
+        downlink.estimated(600, ms(2_000));
+        let verdict = downlink.offer(&burst(60, false, RateClass::High), None, ms(2_000));
+        assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: true }));
+        assert!(sent(downlink.offer(&burst(61, true, RateClass::High), None, ms(2_033))));
+        let mut low = watching();
+        low.estimated(100, ms(0));
+        assert!(sent(low.offer(&burst(1, true, RateClass::Low), None, ms(33))));
+    }
+
+    #[test]
+    fn what_is_not_planned_for_it_is_not_its_business() {
+        let mut downlink = watching();
+        let mut other = burst(1, true, RateClass::High);
+        other.rendition = RenditionId(2);
+        assert!(!downlink.concerns(RenditionId(2)) && downlink.concerns(HIGH));
+        assert_eq!(downlink.offer(&other, None, Mono::ZERO), None);
+        assert_eq!(downlink.keyframe_requested(SourceKind::Content, Mono::ZERO), None);
+        assert_eq!(downlink.keyframe_requested(SourceKind::Main, Mono::ZERO), Some(HIGH));
+    }
+
+    #[test]
+    fn estimates_are_told_when_they_moved_and_not_too_often() {
+        let mut downlink = watching();
+        let told = [(0, 1_000), (10, 500), (250, 490), (300, 480), (400, 1_000), (500, 1_000), (501, 1_100)];
+        let told: Vec<u32> =
+            told.iter().filter_map(|(ms, kbps)| downlink.estimated(*kbps, Mono::from_millis(*ms))).collect();
+        assert_eq!(told, [1_000, 490, 1_000]);
+    }
+}
