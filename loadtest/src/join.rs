@@ -49,7 +49,8 @@ pub(crate) struct JoinArguments {
     /// Decode and measure in every bot (without it, they count packets)
     #[arg(long)]
     measure: bool,
-    /// Lead the first bot through a bad network: n0 to n10, squeeze-300, also with -up or -down
+    /// Lead the first bot through a bad network: n0 to n10, squeeze-300, squeeze-300-20s (from the tenth second on),
+    /// also with -up or -down
     #[arg(long)]
     network: Option<Profile>,
     /// Seed of the bad network

@@ -184,6 +184,7 @@ fn isolated(seed: u64) {
             }
         }
     }
+    assert!(world.totals().decode_errors.get() > 0, "seed {seed}: the control, it was mad");
     let after = shown(&world, id(1), to + 5_000, to + 6_000);
     let back = |seen: &&Seen| {
         seen.tiles.iter().flatten().any(|t| t.mark.is_some_and(|m| m.source == SourceId::main(id(2))))
@@ -256,6 +257,10 @@ fn a_squeezed_receiver_moves_down_alone_and_climbs_back() {
             assert_eq!(pair[1].height, CANVAS.height);
         }
     }
+    assert!(
+        world.totals().pictures_starved.get() > 0,
+        "seed {seed}: no high picture was begun that the way could not carry"
+    );
     let high = during[&id(2)];
     let extra = keyframes(&world, squeezed, 45_000).remove(&high).unwrap_or_default();
     println!("key frames of the high rendition since the squeeze: {extra:?}");

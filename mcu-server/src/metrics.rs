@@ -3,17 +3,21 @@
 //! No names, no ids, no addresses as labels. `docs/OPERATIONS.md` has the same table; a test keeps the two equal.
 
 use crate::control::Census;
+use crate::engine::totals::{MediaTotals, Row};
 use crate::threads::clock::ClockCounters;
+use crate::threads::hop_times::HopTimes;
 use crate::threads::io::IoPort;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Name, whether it only grows by whole numbers, unit, help.
-pub const TABLE: &[(&str, bool, Unit, &str)] = &[
+/// What is gathered besides the media's totals ([`MediaTotals::TABLE`]) and the times of jobs
+/// ([`hop_times::TABLE`](crate::threads::hop_times::TABLE)).
+const GATHERED: &[Row] = &[
     ("mcu_rooms", false, Unit::Count, "Rooms kept by this node"),
     ("mcu_meetings", false, Unit::Count, "Meetings running"),
     ("mcu_participants", false, Unit::Count, "Participants in meetings"),
@@ -60,9 +64,17 @@ pub const TABLE: &[(&str, bool, Unit, &str)] = &[
     ("process_resident_memory_bytes", false, Unit::Bytes, "Resident memory of this process"),
 ];
 
+/// Every metric but the histograms.
+pub fn table() -> impl Iterator<Item = &'static Row> {
+    GATHERED.iter().chain(MediaTotals::TABLE)
+}
+
 /// The recorder and its text form.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    handle: PrometheusHandle,
+    times: Arc<HopTimes>,
+}
 
 /// Where the figures of one second come from.
 pub struct Sources<'a> {
@@ -74,16 +86,18 @@ pub struct Sources<'a> {
     pub io: &'a [IoPort],
     /// From the way between io threads and control.
     pub news_dropped: u64,
+    /// From all engines and seats.
+    pub totals: &'a MediaTotals,
 }
 
 impl Metrics {
-    /// Installs the recorder; once per process.
+    /// Installs the recorder; once per process. `times` are rendered with the rest.
     ///
     /// # Errors
     /// [`BuildError`] when a recorder is installed already.
-    pub fn install() -> Result<Self, BuildError> {
+    pub fn install(times: Arc<HopTimes>) -> Result<Self, BuildError> {
         let handle = PrometheusBuilder::new().install_recorder()?;
-        for (name, grows, unit, help) in TABLE {
+        for (name, grows, unit, help) in table() {
             if *grows {
                 describe_counter!(*name, *unit, *help);
                 counter!(*name).absolute(0);
@@ -92,7 +106,7 @@ impl Metrics {
                 gauge!(*name).set(0.0);
             }
         }
-        Ok(Self(handle))
+        Ok(Self { handle, times })
     }
 
     /// Takes the figures of one second.
@@ -118,19 +132,23 @@ impl Metrics {
             .absolute(sum(&|io| io.gauges().strangers.load(Ordering::Relaxed)));
         counter!("mcu_bursts_dropped_total").absolute(sum(&IoPort::bursts_dropped));
         counter!("mcu_news_dropped_total").absolute(sources.news_dropped);
+        for (name, count) in sources.totals.read() {
+            counter!(name).absolute(count);
+        }
         gauge!("mcu_peers").set(sum(&|io| io.peers() as u64) as f64);
         if let Some((cpu_seconds, resident_bytes)) = crate::process::usage() {
             gauge!("process_cpu_seconds_total").set(cpu_seconds);
             gauge!("process_resident_memory_bytes").set(resident_bytes as f64);
         }
-        self.0.run_upkeep();
+        self.handle.run_upkeep();
     }
 
     /// `GET /metrics`.
     pub fn router(&self) -> Router {
-        let handle = self.0.clone();
+        let metrics = self.clone();
         let render = async move || {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
+            let text = metrics.handle.render() + &metrics.times.render();
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
         };
         Router::new().route("/metrics", get(render))
     }

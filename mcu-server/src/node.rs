@@ -13,17 +13,19 @@
 
 use crate::admin::{self, AdminTokenError};
 use crate::announce::Announcement;
-use crate::config::{Config, EncoderSection};
+use crate::config::Config;
 use crate::control::{Census, ControlState, Parts, Rooms, make_room};
 use crate::engine::outgoing::Outlet;
 use crate::engine::pictures::PictureParts;
+use crate::engine::totals::MediaTotals;
 use crate::metrics::{Metrics, Sources};
-use crate::peers::NewsSender;
+use crate::peers::{NewsSender, Peers};
 use crate::store::{Store, StoreError};
 use crate::threads::NodeClock;
 use crate::threads::clock::{ClockCounters, ClockThread};
 use crate::threads::compute::{Compute, PoolError};
 use crate::threads::control::{self, Inlets};
+use crate::threads::hop_times::HopTimes;
 use crate::threads::io::{IoAddress, IoPort, IoThread, NodeOutlet};
 use codecs::opus::OpusSettings;
 use codecs::registry::NativeCodecs;
@@ -135,10 +137,12 @@ impl Node {
         let (census, census_seen) = watch::channel(Census::default());
 
         // Threads, in flow order.
-        let io = start_io(config, clock, &news)?;
+        let totals: Arc<MediaTotals> = Arc::default();
+        let times: Arc<HopTimes> = Arc::default();
+        let io = start_io(config, clock, &news, &totals)?;
         let ports: Vec<IoPort> = io.iter().map(|thread| thread.port.clone()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let compute = Compute::threads(cores, cores.div_ceil(4))?;
+        let compute = Compute::threads(cores, cores.div_ceil(4), Arc::clone(&times))?;
         let beats = ClockThread::start(clock, compute.clone()).map_err(StartError::Clock)?;
         let beat_counters = Arc::clone(&beats.counters);
 
@@ -147,7 +151,14 @@ impl Node {
             clock,
             beats,
             io: ports.clone(),
-            pictures: picture_parts(compute, Arc::clone(&outlet), config.encoder.clone()),
+            pictures: PictureParts {
+                codecs: Arc::new(NativeCodecs),
+                compute,
+                outlet: Arc::clone(&outlet),
+                typeface: Typeface::system(),
+                encoder: config.encoder.clone(),
+                totals: Arc::clone(&totals),
+            },
             opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
             outlet,
             store: store.clone(),
@@ -162,9 +173,15 @@ impl Node {
             drain: drain_inlet,
         };
         let control_task = tokio::spawn(control::run(state, inlets, clock, census));
-        let metrics = Metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
-        let metrics_task =
-            tokio::spawn(record_every_second(metrics.clone(), census_seen, beat_counters, ports, news));
+        let metrics = Metrics::install(times).map_err(|error| StartError::Metrics(error.to_string()))?;
+        let metrics_task = tokio::spawn(record_every_second(
+            metrics.clone(),
+            census_seen,
+            beat_counters,
+            ports,
+            news,
+            totals,
+        ));
 
         let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
         let admin_text = admin.secret().expose().clone();
@@ -234,12 +251,13 @@ impl Node {
     }
 }
 
-fn picture_parts(compute: Compute, outlet: Arc<dyn Outlet>, encoder: EncoderSection) -> PictureParts {
-    PictureParts { codecs: Arc::new(NativeCodecs), compute, outlet, typeface: Typeface::system(), encoder }
-}
-
 /// One io thread for each 8 cores, unless configured.
-fn start_io(config: &Config, clock: NodeClock, news: &NewsSender) -> Result<Vec<IoThread>, StartError> {
+fn start_io(
+    config: &Config,
+    clock: NodeClock,
+    news: &NewsSender,
+    totals: &Arc<MediaTotals>,
+) -> Result<Vec<IoThread>, StartError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if config.media.io_threads == 0 { cores.div_ceil(8) } else { config.media.io_threads };
     let bind = config.media.bind.unwrap_or(config.server.bind);
@@ -250,7 +268,8 @@ fn start_io(config: &Config, clock: NodeClock, news: &NewsSender) -> Result<Vec<
             let local = local_addresses(bind, port, config).map_err(StartError::NoAddress)?;
             let address =
                 IoAddress { bind: SocketAddr::new(bind, port), local, tcp: config.media.tcp, backend };
-            IoThread::start(number, address.clone(), clock, news.clone())
+            let peers = Peers::new(news.clone(), Arc::clone(totals));
+            IoThread::start(number, address.clone(), clock, peers)
                 .map_err(|source| StartError::Media { address: address.bind, source })
         })
         .collect()
@@ -323,12 +342,14 @@ async fn record_every_second(
     beats: Arc<ClockCounters>,
     io: Vec<IoPort>,
     news: NewsSender,
+    totals: Arc<MediaTotals>,
 ) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
         let census = *census.borrow();
-        metrics.record(&Sources { census, beats: &beats, io: &io, news_dropped: news.dropped() });
+        let news_dropped = news.dropped();
+        metrics.record(&Sources { census, beats: &beats, io: &io, news_dropped, totals: &totals });
     }
 }
 

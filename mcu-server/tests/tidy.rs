@@ -6,7 +6,8 @@
 
 use mcu_core::hop::Hop;
 use mcu_server::config::{Config, IceServer};
-use mcu_server::metrics::TABLE;
+use mcu_server::metrics;
+use mcu_server::threads::hop_times;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -122,10 +123,10 @@ fn flow_faults(architecture: &str) -> Vec<String> {
 
 fn metrics_faults(operations: &str) -> Vec<String> {
     let kind = |grows| if grows { "counter" } else { "gauge" };
-    let exported: Vec<String> = TABLE
-        .iter()
-        .map(|(name, grows, unit, help)| [name, kind(*grows), unit.as_str(), help].join(" | "))
-        .collect();
+    let plain = metrics::table()
+        .map(|(name, grows, unit, help)| [name, kind(*grows), unit.as_str(), help].join(" | "));
+    let timed = hop_times::TABLE.iter().map(|(name, help)| [name, "histogram", "seconds", help].join(" | "));
+    let exported: Vec<String> = plain.chain(timed).collect();
     let written: Vec<String> =
         rows(operations, "| name | kind | unit | help |").iter().map(|row| row.join(" | ")).collect();
     differences(&exported, &written)

@@ -13,6 +13,7 @@
 //!   "sent": {"frames": 300, "keyframes": 12, "loop_height": 360, "keyframe_requests": 2, "late_ms": {…}, …},
 //!   "received": {"packets": 9000, "bytes": 4100000, "rtt_ms": 1, …},
 //!   "main": {"frames": 295, "fps": 29.8, "freezes": 0, "frozen_ms": 0, "width": 1280, "height": 720,
+//!            "heights": [{"at_ms": 310, "height": 720}],
 //!            "tiles": [{"participant_id": 13, "name": "Bot 4", "kind": "main", "is_self": false,
 //!                       "rect": {"x": 0, "y": 0, "width": 640, "height": 360}, "pictures": 290, "unread": 3,
 //!                       "codes": [{"sender": 4, "reads": 287, "numbers": 280, "backwards": 0, "last_number": 311,
@@ -166,6 +167,9 @@ pub struct Picture {
     pub width: Option<u16>,
     /// Pixels down of the newest picture.
     pub height: Option<u16>,
+    /// Every height that came, and since when: rate classes have sizes of their own. The first 256 changes.
+    #[serde(default)]
+    pub heights: Vec<HeightChange>,
     /// Freezes, as W3C webrtc-stats counts them (`freezeCount`).
     pub freezes: u64,
     /// Their summed length (`totalFreezesDuration`).
@@ -176,6 +180,15 @@ pub struct Picture {
     pub tiles: Vec<Tile>,
     /// The receiver's own tile.
     pub own: OwnTile,
+}
+
+/// From a moment on pictures were so high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeightChange {
+    /// When the first of them was decoded, since the bot's start.
+    pub at_ms: u64,
+    /// In pixels.
+    pub height: u16,
 }
 
 /// One participant's tile, over all layouts that had it.

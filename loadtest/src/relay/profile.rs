@@ -163,7 +163,7 @@ pub struct Profile {
 pub struct UnknownProfile(pub String);
 
 /// Every preset's name. A suffix `-up` or `-down` hits that direction alone.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "n0",
     "n1",
     "n2",
@@ -182,6 +182,7 @@ pub const NAMES: [&str; 19] = [
     "n10",
     "n10-mtu",
     "squeeze-300",
+    "squeeze-300-20s",
     "direct",
 ];
 
@@ -197,6 +198,19 @@ fn blackout(span: Duration) -> Line {
         (begin, Link::dead()),
         (begin + span, Link::clean(ms(10))),
     ];
+    Line { steps, period: None }
+}
+
+/// 300 kbit/s, the queue before it 400 ms.
+const fn squeezed() -> Link {
+    Link::clean(ms(20)).narrow(300, QueueLimit::Delay(ms(400)))
+}
+
+/// A clean way of 20 ms, squeezed from the tenth second on for `span`.
+fn squeeze(span: Duration) -> Line {
+    let begin = ms(10_000);
+    let clean = Link::clean(ms(20));
+    let steps = vec![(Duration::ZERO, clean.clone()), (begin, squeezed()), (begin + span, clean)];
     Line { steps, period: None }
 }
 
@@ -235,7 +249,8 @@ fn line(name: &str) -> Option<Line> {
         "n10" => Link::dead(),
         // 1 280 bytes of IP less 40 of IPv6 and 8 of UDP header.
         "n10-mtu" => Link { bytes_max: Some(1_232), ..Link::clean(ms(10)) },
-        "squeeze-300" => Link::clean(ms(20)).narrow(300, QueueLimit::Delay(ms(400))),
+        "squeeze-300" => squeezed(),
+        "squeeze-300-20s" => return Some(squeeze(ms(20_000))),
         _ => return None,
     };
     Some(link.into())
@@ -282,5 +297,8 @@ mod tests {
         let line = blackout(ms(2_000));
         let dead = [4_999, 5_000, 6_999, 7_000].map(|at| line.at(ms(at)).loss == Loss::All);
         assert_eq!(dead, [false, true, true, false]);
+        let line = squeeze(ms(20_000));
+        let narrow = [9_999, 10_000, 29_999, 30_000].map(|at| line.at(ms(at)).bottleneck.is_some());
+        assert_eq!(narrow, [false, true, true, false]);
     }
 }

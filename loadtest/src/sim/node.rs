@@ -23,6 +23,7 @@ use mcu_server::engine::intake::{SoundFeed, picture_intake};
 use mcu_server::engine::outgoing::{Outlet, SoundBurst, VideoBurst};
 use mcu_server::engine::pictures::{PictureEngine, PictureParts};
 use mcu_server::engine::sound::SoundEngine;
+use mcu_server::engine::totals::MediaTotals;
 use mcu_server::engine::{EngineInbox, PictureCommand, SoundCommand};
 use mcu_server::peers::{LineFeeds, index};
 use mcu_server::threads::clock::{PICTURE_GRID, SOUND_STEP};
@@ -121,6 +122,7 @@ impl Node {
             outlet: Arc::clone(&outlet),
             typeface: Typeface::none(),
             encoder: EncoderSection::default(),
+            totals: Arc::default(),
         };
         let sound = SoundEngine::new(
             Arc::clone(&token),
@@ -128,6 +130,7 @@ impl Node {
             codecs,
             OpusSettings::default(),
             outlet,
+            Arc::clone(&parts.totals),
             settings.echo,
         );
         Self {
@@ -156,11 +159,9 @@ impl Node {
         &self.census
     }
 
-    /// The engine's own counters.
-    pub(super) fn counters(
-        &self,
-    ) -> (mcu_server::engine::pictures::PictureCounters, mcu_server::engine::sound::SoundCounters) {
-        (self.pictures.counters(), self.sound.counters())
+    /// What the engine has counted.
+    pub(super) fn totals(&self) -> &MediaTotals {
+        &self.parts.totals
     }
 
     /// The conference, to read.
@@ -209,7 +210,8 @@ impl Node {
         for kind in [SourceKind::Main, SourceKind::Content].into_iter().filter(|_| path.sends) {
             let source = SourceId { participant, kind };
             let (token, codecs) = (Arc::clone(&self.token), Arc::clone(&self.parts.codecs));
-            let (intake, feed) = picture_intake(token, codecs, self.parts.compute.clone());
+            let (intake, feed) =
+                picture_intake(token, codecs, self.parts.compute.clone(), Arc::clone(&self.parts.totals));
             self.inbox.pictures.push(PictureCommand::Source(source, feed)).expect("the engine keeps up");
             feeds.pictures[index(kind)] = Some(intake);
             let feed = SoundFeed::new();
@@ -265,7 +267,7 @@ impl Node {
         if self.next_housekeeping <= now {
             self.next_housekeeping = now + HOUSEKEEPING;
             for seat in self.seats.values_mut() {
-                seat.housekeep(now, &mut self.news);
+                seat.housekeep(now, &mut self.news, &self.parts.totals);
             }
         }
         for input in std::mem::take(&mut self.news) {

@@ -11,6 +11,7 @@ use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
 use mcu_server::engine::outgoing::{SoundBurst, VideoBurst};
+use mcu_server::engine::totals::MediaTotals;
 use mcu_server::peers::{Downlink, LineFeeds, PictureLine, SoundLine, Verdict};
 use std::time::Duration;
 use transport::peer::Medium;
@@ -162,7 +163,9 @@ impl Seat {
     }
 
     /// What is not driven by packets: gaps, delays, ends of sources, and helping the estimate up.
-    pub(super) fn housekeep(&mut self, now: Mono, news: &mut Vec<Input>) {
+    pub(super) fn housekeep(&mut self, now: Mono, news: &mut Vec<Input>, totals: &MediaTotals) {
+        self.pictures.iter_mut().flatten().for_each(|picture| picture.count(totals));
+        self.downlink.count(totals);
         for sound in self.sounds.iter().flatten() {
             sound.keep_in_step(&mut self.sync, now);
         }

@@ -15,8 +15,7 @@ use mcu_core::conference::roster::{DisplayName, Role};
 use mcu_core::conference::{Conference, Settings};
 use mcu_core::id::{ParticipantId, SourceKind};
 use mcu_core::time::Mono;
-use mcu_server::engine::pictures::PictureCounters;
-use mcu_server::engine::sound::SoundCounters;
+use mcu_server::engine::totals::MediaTotals;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,8 +102,8 @@ impl World {
     }
 
     /// What the engine has counted.
-    pub fn counters(&self) -> (PictureCounters, SoundCounters) {
-        self.node.counters()
+    pub fn totals(&self) -> &MediaTotals {
+        self.node.totals()
     }
 
     /// The conference, to read.

@@ -75,6 +75,7 @@ impl Meeting {
             Arc::clone(&parts.pictures.codecs),
             parts.opus,
             Arc::clone(&parts.outlet),
+            Arc::clone(&parts.pictures.totals),
             settings.echo,
         );
         for port in &parts.io {
@@ -163,6 +164,7 @@ impl Meeting {
                     Arc::clone(&self.token),
                     Arc::clone(&parts.pictures.codecs),
                     parts.pictures.compute.clone(),
+                    Arc::clone(&parts.pictures.totals),
                 );
                 let _ = self.inbox.pictures.push(PictureCommand::Source(source, feed));
                 feeds.pictures[at] = Some(intake);

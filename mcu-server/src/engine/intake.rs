@@ -4,27 +4,20 @@
 //! [`PictureFeed`] (tick). One decode job in flight per source; the io thread never waits for it.
 
 use super::super::threads::compute::Compute;
+use super::totals::MediaTotals;
 use codecs::lane::{LaneDecoder, LaneGate, LaneSender, Pushed, lane};
 use codecs::registry::CodecFactory;
 use crossbeam::queue::ArrayQueue;
+use mcu_core::hop::Hop;
 use mcu_core::limits;
 use mcu_core::media::unit::{AccessUnit, Sealed};
 use mcu_core::privacy::Plaintext;
 use mcu_core::queue::Queue;
 use mixer::video::slot::{QUEUE_FRAMES, SlotFrame};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use transport::receive::playout::SoundPacket;
-
-/// What one source's decoding has counted since the start. Written by its decode job.
-#[derive(Debug, Default)]
-pub struct DecodeCounters {
-    /// Pictures decoded.
-    pub decoded: AtomicU64,
-    /// Units that could not be decoded.
-    pub errors: AtomicU64,
-}
 
 /// A lane's decoder between its jobs, and what the jobs report back.
 struct DecodeSeat {
@@ -34,7 +27,7 @@ struct DecodeSeat {
     keyframe_wanted: AtomicBool,
     frames: Queue<SlotFrame>,
     token: Arc<Plaintext>,
-    counters: DecodeCounters,
+    totals: Arc<MediaTotals>,
 }
 
 impl DecodeSeat {
@@ -52,8 +45,8 @@ impl DecodeSeat {
             let report = decoder.run(&self.token, &mut |decoded| {
                 self.frames.push_newest(SlotFrame { frame: decoded.frame, due: decoded.due });
             });
-            self.counters.decoded.fetch_add(u64::from(report.decoded), Ordering::Relaxed);
-            self.counters.errors.fetch_add(u64::from(report.errors), Ordering::Relaxed);
+            self.totals.decoded.add(u64::from(report.decoded));
+            self.totals.decode_errors.add(u64::from(report.errors));
             if report.want_keyframe {
                 self.keyframe_wanted.store(true, Ordering::Release);
             }
@@ -87,11 +80,12 @@ impl std::fmt::Debug for PictureFeed {
     }
 }
 
-/// Both ends of a new picture source, decoding what `token` opens.
+/// Both ends of a new picture source, decoding what `token` opens and counting into `totals`.
 pub fn picture_intake(
     token: Arc<Plaintext>,
     codecs: Arc<dyn CodecFactory>,
     compute: Compute,
+    totals: Arc<MediaTotals>,
 ) -> (PictureIntake, PictureFeed) {
     let (sender, decoder) = lane(codecs);
     let frames = Queue::new("slot", QUEUE_FRAMES);
@@ -105,7 +99,7 @@ pub fn picture_intake(
         keyframe_wanted: AtomicBool::new(false),
         frames: frames.clone(),
         token,
-        counters: DecodeCounters::default(),
+        totals,
     });
     (PictureIntake { lane: sender, seat: Arc::clone(&seat), compute }, PictureFeed { frames, gate, seat })
 }
@@ -116,11 +110,14 @@ impl PictureIntake {
         let dropped_wants = match self.lane.push(unit) {
             Pushed::Queued { wake: true } => {
                 let seat = Arc::clone(&self.seat);
-                self.compute.spawn_video(Box::new(move || seat.run()));
+                self.compute.spawn_video(Hop::Decode, move || seat.run());
                 false
             }
             Pushed::Queued { wake: false } => false,
-            Pushed::Dropped { want_keyframe } => want_keyframe,
+            Pushed::Dropped { want_keyframe } => {
+                self.seat.totals.units_dropped.one();
+                want_keyframe
+            }
         };
         self.seat.keyframe_wanted.swap(false, Ordering::AcqRel) || dropped_wants
     }
@@ -128,11 +125,6 @@ impl PictureIntake {
     /// Whether decoding waits for a key frame that should be asked for now.
     pub fn wants_keyframe(&self) -> bool {
         self.seat.keyframe_wanted.swap(false, Ordering::AcqRel)
-    }
-
-    /// What the decode jobs have counted.
-    pub fn counters(&self) -> &DecodeCounters {
-        &self.seat.counters
     }
 }
 

@@ -11,6 +11,7 @@ pub mod outgoing;
 pub mod pictures;
 pub mod rendition;
 pub mod sound;
+pub mod totals;
 
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{RenditionId, SourceId};

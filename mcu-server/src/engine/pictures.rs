@@ -8,12 +8,14 @@ use super::PictureCommand;
 use super::intake::PictureFeed;
 use super::outgoing::Outlet;
 use super::rendition::RenditionSeat;
+use super::totals::MediaTotals;
 use crate::config::{EncoderSection, H264Encoder};
 use crate::threads::clock::PICTURE_GRID;
 use crate::threads::compute::Compute;
 use codecs::encode::{EncoderSettings, H264Backend, PictureKind};
 use codecs::registry::CodecFactory;
 use mcu_core::conference::plan::{Fit, MeetingPlan, RateClass, Rendition, Scene};
+use mcu_core::hop::Hop;
 use mcu_core::id::{ConferenceId, RenditionId, SceneId, SourceId, SourceKind};
 use mcu_core::limits;
 use mcu_core::media::frame::{Frame, FramePool, Size};
@@ -33,6 +35,9 @@ const CANVASES_PER_SCENE: usize = 8;
 /// Scaled canvases of one conference, for renditions of another size.
 const RUNGS_MAX: usize = 16;
 
+/// Ticks between two countings of what slots have skipped: a second.
+const COUNT_TICKS: u64 = 30;
+
 /// Largest key frame of the low class, in mean frames: at 15 frames per second more would keep a narrow way busy for
 /// longer than `limits::PACER_DELAY_MAX`, the picture after it would be skipped, and another key frame be needed.
 const LOW_KEYFRAME_MEAN_FRAMES_MAX: u32 = 2;
@@ -50,23 +55,33 @@ pub struct PictureParts {
     pub typeface: Typeface,
     /// Which encoders.
     pub encoder: EncoderSection,
+    /// What all engines count.
+    pub totals: Arc<MediaTotals>,
 }
 
 /// One source on or off stage.
 struct Source {
     feed: PictureFeed,
     slot: Slot,
+    /// Frames that the slot had skipped when they were last counted.
+    skipped: u64,
 }
 
-/// What one conference's pictures have counted since the start.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct PictureCounters {
-    /// Ticks that had something to do.
-    pub ticks: u64,
-    /// Scenes that found no canvas free.
-    pub canvases_missing: u64,
-    /// Renditions that could not be started.
-    pub renditions_refused: u64,
+/// What one scene's tick works with; kept, so that ticks allocate nothing.
+#[derive(Default)]
+struct Scratch {
+    /// In the order of the scene's tiles.
+    pictures: Vec<Option<TilePicture>>,
+    /// The canvas at other sizes.
+    rungs: Vec<(Size, Frame)>,
+}
+
+impl Scratch {
+    /// Gives the frames back to their pools.
+    fn clear(&mut self) {
+        self.pictures.clear();
+        self.rungs.clear();
+    }
 }
 
 /// The pictures of one conference.
@@ -82,7 +97,7 @@ pub struct PictureEngine {
     overlay: Overlay,
     composers: BTreeMap<SceneId, Composer>,
     renditions: BTreeMap<RenditionId, RenditionSeat>,
-    counters: PictureCounters,
+    scratch: Scratch,
 }
 
 impl PictureEngine {
@@ -101,7 +116,7 @@ impl PictureEngine {
             rungs: FramePool::new("rungs", RUNGS_MAX),
             composers: BTreeMap::new(),
             renditions: BTreeMap::new(),
-            counters: PictureCounters::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -117,18 +132,22 @@ impl PictureEngine {
         if plan.renditions.is_empty() {
             return;
         }
-        self.counters.ticks += 1;
         for scene in &plan.scenes {
             if is_on_grid(scene.interval, tick) {
                 self.make(&plan, scene, tick, now);
             }
         }
         self.tiles.end_tick();
+        if tick.is_multiple_of(COUNT_TICKS) {
+            self.count();
+        }
     }
 
-    /// What has been counted since the start.
-    pub const fn counters(&self) -> PictureCounters {
-        self.counters
+    fn count(&mut self) {
+        for source in self.sources.values_mut() {
+            let skipped = source.slot.counters().skipped;
+            self.parts.totals.slots_skipped.add(skipped - std::mem::replace(&mut source.skipped, skipped));
+        }
     }
 
     fn obey(&mut self) {
@@ -138,7 +157,7 @@ impl PictureEngine {
                 PictureCommand::Source(source, feed) => {
                     feed.set_active(self.plan.as_ref().is_some_and(|plan| plan.on_stage.contains(&source)));
                     let slot = Slot::new(feed.frames.clone());
-                    self.sources.insert(source, Source { feed, slot });
+                    self.sources.insert(source, Source { feed, slot, skipped: 0 });
                 }
                 PictureCommand::SourceGone(source) => {
                     self.sources.remove(&source);
@@ -183,12 +202,14 @@ impl PictureEngine {
 
     fn start_rendition(&mut self, plan: &MeetingPlan, rendition: &Rendition) {
         let settings = encoder_settings(plan, rendition, &self.parts.encoder);
-        match RenditionSeat::new(self.conference, rendition.clone(), &settings, &*self.parts.codecs) {
+        let totals = Arc::clone(&self.parts.totals);
+        let codecs = &*self.parts.codecs;
+        match RenditionSeat::new(self.conference, rendition.clone(), &settings, codecs, totals) {
             Ok(seat) => {
                 self.renditions.insert(rendition.id, seat);
             }
             Err(error) => {
-                self.counters.renditions_refused += 1;
+                self.parts.totals.renditions_refused.one();
                 tracing::error!(conference = %self.conference, %error, "a rendition cannot be encoded");
             }
         }
@@ -196,32 +217,36 @@ impl PictureEngine {
 
     /// Composes one scene and starts the encodes of it that are due.
     fn make(&mut self, plan: &MeetingPlan, scene: &Scene, tick: u64, now: Mono) {
-        let pictures = self.pictures_of(scene, now);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.gather(scene, now, &mut scratch.pictures);
+        if let Some((canvas, changed)) = self.compose(scene, &scratch.pictures) {
+            for rendition in plan.renditions.iter().filter(|rendition| rendition.scene == scene.id) {
+                if is_on_grid(rendition.interval, tick) {
+                    self.encode(rendition, &canvas, changed, &mut scratch.rungs, tick, now);
+                }
+            }
+        }
+        scratch.clear();
+        self.scratch = scratch;
+    }
+
+    /// The scene's canvas, and whether it is another than before; `None` while there has never been one.
+    fn compose(&mut self, scene: &Scene, pictures: &[Option<TilePicture>]) -> Option<(Frame, bool)> {
         let composer = self
             .composers
             .entry(scene.id)
             .or_insert_with(|| Composer::new(FramePool::new("canvas", CANVASES_PER_SCENE)));
-        let (canvas, changed) = match composer.compose(scene, &pictures, &mut self.overlay) {
-            Ok(composed) => (composed.canvas, composed.changed),
+        match composer.compose(scene, pictures, &mut self.overlay) {
+            Ok(composed) => Some((composed.canvas, composed.changed)),
             Err(_) => {
-                self.counters.canvases_missing += 1;
-                match composer.last_canvas() {
-                    Some(canvas) => (canvas.clone(), false),
-                    None => return,
-                }
-            }
-        };
-        let mut rungs: Vec<(Size, Frame)> = Vec::new();
-        for rendition in plan.renditions.iter().filter(|rendition| rendition.scene == scene.id) {
-            if is_on_grid(rendition.interval, tick) {
-                self.encode(rendition, &canvas, changed, &mut rungs, tick, now);
+                self.parts.totals.canvases_missing.one();
+                composer.last_canvas().map(|canvas| (canvas.clone(), false))
             }
         }
     }
 
-    /// The tiles' pictures, in the order of the scene's tiles.
-    fn pictures_of(&mut self, scene: &Scene, now: Mono) -> Vec<Option<TilePicture>> {
-        let mut pictures = Vec::with_capacity(scene.tiles.len());
+    /// Adds the tiles' pictures to `pictures`, in the order of the scene's tiles.
+    fn gather(&mut self, scene: &Scene, now: Mono, pictures: &mut Vec<Option<TilePicture>>) {
         for tile in scene.tiles.iter() {
             let source = if tile.video { self.sources.get_mut(&tile.source) } else { None };
             let frame = source.and_then(|source| source.slot.take(now).frame);
@@ -229,7 +254,6 @@ impl PictureEngine {
             // A tile without a free frame stays as it was for this tick.
             pictures.push(frame.and_then(|frame| self.tiles.tile(tile.source, frame, size, tile.fit).ok()));
         }
-        pictures
     }
 
     fn encode(
@@ -246,12 +270,12 @@ impl PictureEngine {
             return;
         }
         let Some(picture) = at_size(canvas, rendition.size, rungs, &self.rungs) else {
-            self.counters.canvases_missing += 1;
+            self.parts.totals.canvases_missing.one();
             return;
         };
         if let Some(job) = seat.start(picture, tick, PICTURE_GRID.at(tick), now) {
             let outlet = Arc::clone(&self.parts.outlet);
-            self.parts.compute.spawn_video(Box::new(move || job.run(&*outlet)));
+            self.parts.compute.spawn_video(Hop::Encode, move || job.run(&*outlet));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::keyframes::KeyframeGate;
 use super::outgoing::{Outlet, VideoBurst};
+use super::totals::MediaTotals;
 use codecs::encode::{EncodeError, EncoderSettings, VideoEncoder};
 use codecs::registry::CodecFactory;
 use crossbeam::queue::ArrayQueue;
@@ -13,7 +14,6 @@ use mcu_core::id::{ConferenceId, RenditionId};
 use mcu_core::media::frame::Frame;
 use mcu_core::time::{MediaTime, Mono};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use transport::payload::{PacketizeError, Packetizer};
 
@@ -33,21 +33,6 @@ pub enum RenditionError {
     /// There is no packetizer for the codec.
     #[error(transparent)]
     Packetize(#[from] PacketizeError),
-}
-
-/// What one rendition has counted; shared with its encode jobs.
-#[derive(Debug, Default)]
-pub struct RenditionCounters {
-    /// Pictures encoded and sent.
-    pub encoded: AtomicU64,
-    /// Pictures skipped because the one before was still being encoded.
-    pub late: AtomicU64,
-    /// Pictures that the encoder left out to keep its rate.
-    pub dropped_by_encoder: AtomicU64,
-    /// Pictures that the encoder or packetizer refused.
-    pub errors: AtomicU64,
-    /// Key frames made.
-    pub keyframes: AtomicU64,
 }
 
 /// The working half: moves into the encode job and back.
@@ -77,8 +62,7 @@ pub struct RenditionSeat {
     pub keyframes: KeyframeGate,
     last_sent: Option<Mono>,
     refine_left: u32,
-    /// What it has counted.
-    pub counters: Arc<RenditionCounters>,
+    totals: Arc<MediaTotals>,
 }
 
 impl RenditionSeat {
@@ -91,6 +75,7 @@ impl RenditionSeat {
         spec: Rendition,
         settings: &EncoderSettings,
         codecs: &dyn CodecFactory,
+        totals: Arc<MediaTotals>,
     ) -> Result<Self, RenditionError> {
         let worker = Worker {
             encoder: codecs.video_encoder(settings)?,
@@ -106,7 +91,7 @@ impl RenditionSeat {
             keyframes: KeyframeGate::default(),
             last_sent: None,
             refine_left: REFINE_PICTURES,
-            counters: Arc::new(RenditionCounters::default()),
+            totals,
         })
     }
 
@@ -127,7 +112,7 @@ impl RenditionSeat {
     /// Takes the encoder for the picture of `tick`; `None`, and counted late, while it is still at work.
     pub fn start(&mut self, picture: Frame, tick: u64, at: MediaTime, now: Mono) -> Option<EncodeJob> {
         let Some(worker) = self.seat.pop() else {
-            self.counters.late.fetch_add(1, Ordering::Relaxed);
+            self.totals.encodes_late.one();
             return None;
         };
         let keyframe = self.keyframes.is_open(now);
@@ -142,7 +127,7 @@ impl RenditionSeat {
             class: self.spec.class,
             worker,
             seat: Arc::clone(&self.seat),
-            counters: Arc::clone(&self.counters),
+            totals: Arc::clone(&self.totals),
             order: Order { picture, tick, at, wallclock: at.to_mono(), keyframe, bitrate_kbps },
         })
     }
@@ -155,7 +140,7 @@ pub struct EncodeJob {
     class: RateClass,
     worker: Box<Worker>,
     seat: Arc<ArrayQueue<Box<Worker>>>,
-    counters: Arc<RenditionCounters>,
+    totals: Arc<MediaTotals>,
     order: Order,
 }
 
@@ -164,15 +149,15 @@ impl EncodeJob {
     pub fn run(mut self, outlet: &dyn Outlet) {
         match self.encode() {
             Ok(Some(burst)) => {
-                self.counters.encoded.fetch_add(1, Ordering::Relaxed);
-                self.counters.keyframes.fetch_add(u64::from(burst.unit.keyframe), Ordering::Relaxed);
+                self.totals.encoded.one();
+                self.totals.keyframes.add(u64::from(burst.unit.keyframe));
                 outlet.video(burst);
             }
             Ok(None) => {
-                self.counters.dropped_by_encoder.fetch_add(1, Ordering::Relaxed);
+                self.totals.encodes_dropped.one();
             }
             Err(_) => {
-                self.counters.errors.fetch_add(1, Ordering::Relaxed);
+                self.totals.encode_errors.one();
             }
         }
         let _ = self.seat.push(self.worker);

@@ -7,6 +7,7 @@
 
 use super::lines::index;
 use crate::engine::outgoing::VideoBurst;
+use crate::engine::totals::MediaTotals;
 use mcu_core::conference::plan::{MeetingPlan, RateClass};
 use mcu_core::id::{ParticipantId, RenditionId, SceneId, SourceKind};
 use mcu_core::time::Mono;
@@ -64,6 +65,15 @@ pub struct Downlink {
     estimate_kbps: u32,
     told: Option<(u32, Mono)>,
     starved: u64,
+    counted: Counted,
+}
+
+/// What was already added to the node's totals.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    held: u64,
+    starved: u64,
+    restarts: u64,
 }
 
 impl Downlink {
@@ -85,6 +95,7 @@ impl Downlink {
             estimate_kbps: 0,
             told: None,
             starved: 0,
+            counted: Counted::default(),
         }
     }
 
@@ -172,14 +183,14 @@ impl Downlink {
         self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
     }
 
-    /// What could be used of the way, in kbit/s.
-    pub const fn desired_kbps(&self) -> u32 {
-        self.desired_kbps
-    }
-
-    /// Pictures that were not begun because the way is far too narrow for their class.
-    pub const fn starved(&self) -> u64 {
-        self.starved
+    /// Adds what happened since the last time to `totals`.
+    pub fn count(&mut self, totals: &MediaTotals) {
+        let held = self.lines.iter().flatten().map(|line| line.switch.held()).sum();
+        let now = Counted { held, starved: self.starved, restarts: self.recover.resets() };
+        let before = std::mem::replace(&mut self.counted, now);
+        totals.pictures_held.add(now.held - before.held);
+        totals.pictures_starved.add(now.starved - before.starved);
+        totals.estimates_restarted.add(now.restarts - before.restarts);
     }
 }
 
@@ -235,7 +246,9 @@ mod tests {
             let verdict = downlink.offer(&burst(tick, tick == 40, RateClass::High), None, ms(33 * tick));
             assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: false }), "tick {tick}");
         }
-        assert_eq!(downlink.starved(), 57);
+        let totals = MediaTotals::default();
+        (0..2).for_each(|_| downlink.count(&totals));
+        assert_eq!((totals.pictures_starved.get(), totals.pictures_held.get()), (57, 57));
         // The controls: wide enough, the same line asks for a key frame and takes it; the low class is never starved.
         downlink.estimated(600, ms(2_000));
         let verdict = downlink.offer(&burst(60, false, RateClass::High), None, ms(2_000));

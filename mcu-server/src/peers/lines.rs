@@ -1,12 +1,13 @@
 //! The receiving side of one peer's lines: packets to units for the decode lane, packets to the sound job.
 
 use crate::engine::intake::{PictureIntake, SoundArrival, SoundFeed};
+use crate::engine::totals::MediaTotals;
 use mcu_core::id::{ConferenceId, SourceId, SourceKind};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
 use std::time::Duration;
-use transport::receive::{LipSync, SoundPacket, StreamKey, VideoReceiver};
+use transport::receive::{LipSync, SoundPacket, StreamKey, VideoCounters, VideoReceiver};
 
 /// A source whose packets stay away for this long is no longer live.
 const LIVE_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -52,6 +53,8 @@ pub struct PictureLine {
     receiver: VideoReceiver,
     intake: PictureIntake,
     liveness: Liveness,
+    /// What was already added to the node's totals.
+    counted: VideoCounters,
 }
 
 /// One sound line that is received.
@@ -82,7 +85,8 @@ impl PictureLine {
     ) -> Option<Self> {
         let key = sync.add(ClockRate::VIDEO, source.kind)?;
         let receiver = VideoReceiver::new(conference, source, key);
-        Some(Self { source, key, receiver, intake, liveness: Liveness::default() })
+        let (liveness, counted) = (Liveness::default(), VideoCounters::default());
+        Some(Self { source, key, receiver, intake, liveness, counted })
     }
 
     /// Takes a packet; true when the source has just come to life.
@@ -122,6 +126,16 @@ impl PictureLine {
     /// Whether the source has just gone silent.
     pub fn has_ended(&mut self, now: Mono) -> bool {
         self.liveness.check(now)
+    }
+
+    /// Adds what happened since the last time to `totals`.
+    pub fn count(&mut self, totals: &MediaTotals) {
+        let now = self.receiver.counters();
+        let before = std::mem::replace(&mut self.counted, now);
+        let late = |counters: &VideoCounters| counters.reorder.late + counters.reorder.duplicate;
+        totals.packets_lost.add(now.reorder.lost - before.reorder.lost);
+        totals.packets_late.add(late(&now) - late(&before));
+        totals.keyframes_asked.add(now.keyframes_asked - before.keyframes_asked);
     }
 }
 

@@ -15,6 +15,7 @@ pub use seat::{NewPeer, Seat};
 
 use crate::engine::fanout::ViewTable;
 use crate::engine::outgoing::{SoundBurst, VideoBurst};
+use crate::engine::totals::MediaTotals;
 use crate::engine::{EngineInbox, PictureCommand};
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{ConferenceId, PeerId, RenditionId};
@@ -55,18 +56,20 @@ pub struct Peers {
     seats: BTreeMap<PeerId, Seat>,
     meetings: BTreeMap<ConferenceId, Meeting>,
     news: NewsSender,
+    totals: Arc<MediaTotals>,
     touched: Vec<PeerId>,
     next_housekeeping: Mono,
 }
 
 impl Peers {
-    /// None yet; news of them goes to `news`.
-    pub fn new(news: NewsSender) -> Self {
+    /// None yet; news of them goes to `news`, what they count to `totals`.
+    pub fn new(news: NewsSender, totals: Arc<MediaTotals>) -> Self {
         Self {
             demux: Demux::default(),
             seats: BTreeMap::new(),
             meetings: BTreeMap::new(),
             news,
+            totals,
             touched: Vec::new(),
             next_housekeeping: Mono::ZERO,
         }
@@ -203,7 +206,7 @@ impl Peers {
         }
         for (peer, seat) in &mut self.seats {
             if housekeeping {
-                seat.housekeep(now, &self.news);
+                seat.housekeep(now, &self.news, &self.totals);
             }
             if seat.timeout(now) || housekeeping {
                 self.touched.push(*peer);

@@ -7,6 +7,7 @@ use super::downlink::{Downlink, Verdict};
 use super::lines::{LineFeeds, PictureLine, SoundLine, index};
 use super::news::{News, NewsSender, PeerNews};
 use crate::engine::outgoing::{SoundBurst, VideoBurst};
+use crate::engine::totals::MediaTotals;
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, SourceKind};
 use mcu_core::time::{ClockRate, Mono};
@@ -248,7 +249,9 @@ impl Seat {
     }
 
     /// What is not driven by packets: gaps, delays, ends of sources, and helping the estimate up.
-    pub(super) fn housekeep(&mut self, now: Mono, news: &NewsSender) {
+    pub(super) fn housekeep(&mut self, now: Mono, news: &NewsSender, totals: &MediaTotals) {
+        self.pictures.iter_mut().flatten().for_each(|picture| picture.count(totals));
+        self.downlink.count(totals);
         for sound in self.sounds.iter().flatten() {
             sound.keep_in_step(&mut self.sync, now);
         }

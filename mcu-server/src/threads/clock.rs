@@ -8,6 +8,7 @@ use super::compute::Compute;
 use crate::engine::pictures::PictureEngine;
 use crate::engine::sound::SoundEngine;
 use crossbeam::queue::ArrayQueue;
+use mcu_core::hop::Hop;
 use mcu_core::id::ConferenceId;
 use mcu_core::queue::Queue;
 use mcu_core::time::{FrameInterval, Mono};
@@ -196,10 +197,10 @@ impl Ticking {
     fn start_block(&mut self, now: Mono, compute: &Compute, counters: &ClockCounters) {
         counters.blocks.fetch_add(1, Ordering::Relaxed);
         match self.sound.take() {
-            Some((mut engine, seat)) => compute.spawn_audio(Box::new(move || {
+            Some((mut engine, seat)) => compute.spawn_audio(Hop::Sound, move || {
                 engine.run(now);
                 let _ = seat.push(engine);
-            })),
+            }),
             None => {
                 counters.late_blocks.fetch_add(1, Ordering::Relaxed);
             }
@@ -218,10 +219,10 @@ impl Ticking {
             .max(self.next_tick);
         counters.late_ticks.fetch_add(current - self.next_tick, Ordering::Relaxed);
         match self.pictures.take() {
-            Some((mut engine, seat)) => compute.spawn_video(Box::new(move || {
+            Some((mut engine, seat)) => compute.spawn_video(Hop::Compose, move || {
                 engine.tick(current, now);
                 let _ = seat.push(engine);
-            })),
+            }),
             None => {
                 counters.late_ticks.fetch_add(1, Ordering::Relaxed);
             }

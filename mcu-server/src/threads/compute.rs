@@ -2,19 +2,19 @@
 //!
 //! Two pools because rayon has no priorities: a 10 ms sound job must never wait behind an encode. Video threads
 //! lower themselves to nice +10. Inline, a job runs to its end inside `spawn_*`, on the caller's thread and in
-//! the caller's order, which is what makes a simulated meeting deterministic.
+//! the caller's order, which is what makes a simulated meeting deterministic; no clock is read then.
 
+use super::hop_times::HopTimes;
+use mcu_core::hop::Hop;
 use std::sync::Arc;
-
-/// A piece of work, run once.
-pub type Job = Box<dyn FnOnce() + Send>;
+use std::time::Instant;
 
 /// Runs jobs. Cloning shares the pools.
 #[derive(Clone)]
 pub struct Compute(Arc<Pools>);
 
 enum Pools {
-    Threads { video: rayon::ThreadPool, audio: rayon::ThreadPool },
+    Threads { video: rayon::ThreadPool, audio: rayon::ThreadPool, times: Arc<HopTimes> },
     Inline,
 }
 
@@ -27,11 +27,15 @@ pub struct PoolError {
 }
 
 impl Compute {
-    /// Pools of `video_threads` and `audio_threads` threads.
+    /// Pools of `video_threads` and `audio_threads` threads, whose jobs are timed in `times`.
     ///
     /// # Errors
     /// [`PoolError`] when the system refuses threads.
-    pub fn threads(video_threads: usize, audio_threads: usize) -> Result<Self, PoolError> {
+    pub fn threads(
+        video_threads: usize,
+        audio_threads: usize,
+        times: Arc<HopTimes>,
+    ) -> Result<Self, PoolError> {
         let pool = |name: &'static str, threads: usize, nice: i32| {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads.max(1))
@@ -41,7 +45,7 @@ impl Compute {
                 .map_err(|source| PoolError { pool: name, source })
         };
         let (video, audio) = (pool("video", video_threads, 10)?, pool("audio", audio_threads, 0)?);
-        Ok(Self(Arc::new(Pools::Threads { video, audio })))
+        Ok(Self(Arc::new(Pools::Threads { video, audio, times })))
     }
 
     /// No pools: every job runs where it is spawned.
@@ -49,19 +53,29 @@ impl Compute {
         Self(Arc::new(Pools::Inline))
     }
 
-    /// Runs `job` on the video pool.
-    pub fn spawn_video(&self, job: Job) {
+    /// Runs `job` of `hop` on the video pool.
+    pub fn spawn_video(&self, hop: Hop, job: impl FnOnce() + Send + 'static) {
         match &*self.0 {
-            Pools::Threads { video, .. } => video.spawn(job),
+            Pools::Threads { video, times, .. } => video.spawn(timed(hop, Arc::clone(times), job)),
             Pools::Inline => job(),
         }
     }
 
-    /// Runs `job` on the audio pool.
-    pub fn spawn_audio(&self, job: Job) {
+    /// Runs `job` of `hop` on the audio pool.
+    pub fn spawn_audio(&self, hop: Hop, job: impl FnOnce() + Send + 'static) {
         match &*self.0 {
-            Pools::Threads { audio, .. } => audio.spawn(job),
+            Pools::Threads { audio, times, .. } => audio.spawn(timed(hop, Arc::clone(times), job)),
             Pools::Inline => job(),
         }
+    }
+}
+
+/// `job`, which notes how long it waited and ran.
+fn timed(hop: Hop, times: Arc<HopTimes>, job: impl FnOnce() + Send) -> impl FnOnce() + Send {
+    let queued = Instant::now();
+    move || {
+        let started = Instant::now();
+        job();
+        times.record(hop, started.duration_since(queued), started.elapsed());
     }
 }

@@ -5,7 +5,7 @@
 
 use super::NodeClock;
 use crate::engine::outgoing::{Outlet, SoundBurst, VideoBurst};
-use crate::peers::{NewsSender, PeerCommand, Peers};
+use crate::peers::{PeerCommand, Peers};
 use mcu_core::conference::input::Loudness;
 use mcu_core::id::ConferenceId;
 use mcu_core::queue::Queue;
@@ -147,16 +147,11 @@ pub struct IoThread {
 }
 
 impl IoThread {
-    /// Starts thread `io-N`. The sockets are open when this returns.
+    /// Starts thread `io-N`, which owns `peers` from now on. The sockets are open when this returns.
     ///
     /// # Errors
     /// The system's, when the port is taken or a thread is refused.
-    pub fn start(
-        number: usize,
-        address: IoAddress,
-        clock: NodeClock,
-        news: NewsSender,
-    ) -> std::io::Result<Self> {
+    pub fn start(number: usize, address: IoAddress, clock: NodeClock, peers: Peers) -> std::io::Result<Self> {
         let port = IoPort {
             commands: Queue::new("io_commands", COMMANDS_MAX),
             outgoing: Queue::new("outgoing", OUTGOING_MAX),
@@ -170,7 +165,7 @@ impl IoThread {
         let join = std::thread::Builder::new().name(format!("io-{number}")).spawn(move || {
             let backend = address.backend;
             let work = async move {
-                match Worker::open(&address, worker_port, clock, news) {
+                match Worker::open(&address, worker_port, clock, peers) {
                     Ok(worker) => {
                         let _ = opened.send(Ok(()));
                         worker.run(&worker_stop).await;
@@ -218,14 +213,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn open(address: &IoAddress, port: IoPort, clock: NodeClock, news: NewsSender) -> std::io::Result<Self> {
+    fn open(address: &IoAddress, port: IoPort, clock: NodeClock, peers: Peers) -> std::io::Result<Self> {
         let udp = probe::open(address.backend, address.bind)?;
         let granted = udp.granted();
         tracing::info!(address = %udp.local_addr(), backend = ?udp.backend(),
             receive_bytes = granted.receive_bytes, send_bytes = granted.send_bytes, "media socket");
         let tcp =
             if address.tcp { Some(TcpPorts::new(std::net::TcpListener::bind(address.bind)?)?) } else { None };
-        Ok(Self { udp, tcp, peers: Peers::new(news), port, clock })
+        Ok(Self { udp, tcp, peers, port, clock })
     }
 
     async fn run(mut self, stop: &Notify) {

@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod compute;
 pub mod control;
+pub mod hop_times;
 pub mod io;
 mod priority;
 

@@ -5,7 +5,7 @@
 //! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
 
 use crate::bot::freeze::FreezeMeter;
-use crate::bot::report::{Code, OwnTile, Picture, Spread, Tile};
+use crate::bot::report::{Code, HeightChange, OwnTile, Picture, Spread, Tile};
 use crate::bot::sent_log::SentLog;
 use crate::bot::signal::{LayoutTile, Person};
 use crate::clock::Clock;
@@ -30,6 +30,8 @@ use transport::receive::{ReorderBuffer, Reordered};
 const LAYOUTS_MAX: usize = 64;
 /// Latencies kept per sender: ten minutes of pictures, then the first ones stand for all.
 const AGES_MAX: usize = 18_000;
+/// Changes of height kept.
+const HEIGHTS_MAX: usize = 256;
 /// Numbers by which a picture can be out of order: five seconds. Loops should be twice as long at least.
 const BACKWARDS_MAX: u16 = 150;
 /// A bot's own conference: it opens what was sent to it.
@@ -46,6 +48,8 @@ pub(super) struct PictureMeter {
     own: SenderId,
     sent: SentLog,
     clock: Clock,
+    /// The bot's start, but for the few milliseconds until it listens.
+    started: Mono,
     token: Plaintext,
     reorder: ReorderBuffer,
     codec: VideoCodec,
@@ -92,6 +96,7 @@ impl PictureMeter {
             own,
             sent,
             clock,
+            started: clock.now(),
             token: Ledger::default().issue(OWN, Purpose::Mixing),
             reorder: ReorderBuffer::default(),
             codec: VideoCodec::Vp8,
@@ -193,7 +198,12 @@ impl PictureMeter {
         self.counts.freezes.shown(now);
         let picture = &mut self.counts.picture;
         picture.frames += 1;
-        (picture.width, picture.height) = (Some(frame.size().width), Some(frame.size().height));
+        let height = frame.size().height;
+        if picture.height != Some(height) && picture.heights.len() < HEIGHTS_MAX {
+            let at_ms = now.since(self.started).as_millis() as u64;
+            picture.heights.push(HeightChange { at_ms, height });
+        }
+        (picture.width, picture.height) = (Some(frame.size().width), Some(height));
         // Layouts that a newer one has replaced for this picture are over: timestamps grow.
         while self.layouts.get(1).is_some_and(|(from, _)| is_at_or_after(timestamp, *from)) {
             self.layouts.pop_front();

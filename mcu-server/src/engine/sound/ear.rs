@@ -4,6 +4,7 @@
 //! is not decoded: its last packets wait, and decoding starts from them when it becomes audible.
 
 use super::super::intake::SoundFeed;
+use super::super::totals::MediaTotals;
 use codecs::opus::SoundDecoder;
 use mcu_core::conference::mixing::{SILENT_DBOV, StreamLevel};
 use mcu_core::id::{SourceId, SourceKind};
@@ -52,6 +53,8 @@ pub(super) struct Ear {
     dbov: f32,
     /// When it last claimed to be audible; `None` after packets without any claim.
     claimed: Claim,
+    /// Samples played and made up when they were last counted.
+    counted: (u64, u64),
 }
 
 enum Claim {
@@ -76,6 +79,7 @@ impl Ear {
             in_sum: false,
             dbov: SILENT_DBOV,
             claimed: Claim::Nothing,
+            counted: (0, 0),
         }
     }
 
@@ -120,6 +124,15 @@ impl Ear {
     /// What the ranking is told.
     pub(super) fn level(&self) -> StreamLevel {
         StreamLevel::measured(self.source, self.dbov)
+    }
+
+    /// Adds what was played and made up since the last time.
+    pub(super) fn count(&mut self, totals: &MediaTotals) {
+        let counters = self.buffer.counters();
+        let played = (counters.total_samples, counters.concealed_samples);
+        let (samples, concealed) = std::mem::replace(&mut self.counted, played);
+        totals.sound_samples.add(played.0 - samples);
+        totals.sound_concealed.add(played.1 - concealed);
     }
 
     /// Fades the block in or out as the choice of the audible says.

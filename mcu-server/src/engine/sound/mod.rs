@@ -9,6 +9,7 @@ mod echo;
 mod mixes;
 
 use super::outgoing::Outlet;
+use super::totals::MediaTotals;
 use super::{SoundCommand, intake::SoundFeed};
 use codecs::opus::OpusSettings;
 use codecs::registry::CodecFactory;
@@ -29,21 +30,11 @@ use std::sync::Arc;
 /// Blocks made up for after a late beat; a longer gap (a suspended machine) is skipped.
 const CATCH_UP_BLOCKS_MAX: u64 = 10;
 
+/// Blocks between two countings of what playout buffers had to make up: a second.
+const COUNT_BLOCKS: u64 = 100;
+
 /// Blocks between two loudness reports to the conference.
 const REPORT_BLOCKS: u64 = 3;
-
-/// What one conference's sound has counted since the start.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct SoundCounters {
-    /// Blocks mixed.
-    pub blocks: u64,
-    /// Blocks that were skipped because the job came too late.
-    pub blocks_lost: u64,
-    /// Packets encoded.
-    pub encoded: u64,
-    /// Times that an encoder or decoder refused.
-    pub codec_errors: u64,
-}
 
 /// The sound of one conference.
 pub struct SoundEngine {
@@ -60,7 +51,7 @@ pub struct SoundEngine {
     mixes: Mixes,
     echo: Option<Echo>,
     next_block: Option<u64>,
-    counters: SoundCounters,
+    totals: Arc<MediaTotals>,
 }
 
 impl SoundEngine {
@@ -72,6 +63,7 @@ impl SoundEngine {
         codecs: Arc<dyn CodecFactory>,
         opus: OpusSettings,
         outlet: Arc<dyn Outlet>,
+        totals: Arc<MediaTotals>,
         echo: bool,
     ) -> Self {
         Self {
@@ -87,7 +79,7 @@ impl SoundEngine {
             ranking: Ranking::new(),
             echo: echo.then(Echo::default),
             next_block: None,
-            counters: SoundCounters::default(),
+            totals,
         }
     }
 
@@ -98,7 +90,7 @@ impl SoundEngine {
         let mut block = self.next_block.unwrap_or(current);
         if current.saturating_sub(block) >= CATCH_UP_BLOCKS_MAX {
             let skipped_to = current - 1;
-            self.counters.blocks_lost += skipped_to - block;
+            self.totals.sound_lost.add(skipped_to - block);
             self.mixes.restart();
             block = skipped_to;
         }
@@ -107,11 +99,6 @@ impl SoundEngine {
             block += 1;
         }
         self.next_block = Some(block);
-    }
-
-    /// What has been counted since the start.
-    pub const fn counters(&self) -> SoundCounters {
-        self.counters
     }
 
     fn obey(&mut self) {
@@ -132,7 +119,7 @@ impl SoundEngine {
         match self.codecs.sound_decoder() {
             Ok(decoder) => self.ears.push(Ear::new(source, feed, decoder)),
             Err(error) => {
-                self.counters.codec_errors += 1;
+                self.totals.sound_errors.one();
                 tracing::error!(conference = %self.conference, %error, "no sound decoder");
             }
         }
@@ -143,7 +130,6 @@ impl SoundEngine {
         debug_assert_eq!(self.token.conference(), self.conference, "media is opened by its own token only");
         let at = MediaTime::from_ticks(MediaTime::TEN_MS.ticks() * block as i64);
         let now = at.to_mono();
-        self.counters.blocks += 1;
 
         self.levels.clear();
         for ear in &mut self.ears {
@@ -173,17 +159,20 @@ impl SoundEngine {
         if block % 2 == 1 {
             self.send(at);
         }
+        if block.is_multiple_of(COUNT_BLOCKS) {
+            self.ears.iter_mut().for_each(|ear| ear.count(&self.totals));
+        }
     }
 
     /// Encodes and sends the 20 ms that end with the block of `at`.
     fn send(&mut self, at: MediaTime) {
         let start = at - MediaTime::TEN_MS;
         let encoded = self.mixes.encode(&self.plan.listeners);
-        self.counters.codec_errors += u64::from(encoded.errors);
+        self.totals.sound_errors.add(u64::from(encoded.errors));
         if encoded.shared.is_none() && encoded.personal.is_empty() {
             return;
         }
-        self.counters.encoded += encoded.personal.len() as u64 + u64::from(encoded.shared.is_some());
+        self.totals.sound_encoded.add(encoded.personal.len() as u64 + u64::from(encoded.shared.is_some()));
         self.outlet.sound(super::outgoing::SoundBurst {
             conference: self.conference,
             at: start,
