@@ -1,7 +1,12 @@
 //! Material that every bench works on: the same synthetic pictures and sound, made without reading a clock.
 //!
 //! One bench file per hop of the flow (`mcu_core::hop::Hop`), named after it; figures with machine and date go to
-//! `benches/RESULTS.md`. Run one with `cargo bench -p benches --bench mix`.
+//! `benches/RESULTS.md`. `benches/run.sh` runs everything; `cargo bench --workspace --bench mix` one file.
+
+pub mod floor;
+pub mod meeting;
+pub mod streams;
+pub mod sys;
 
 use mcu_core::media::frame::{Frame, FramePool, Size};
 use mcu_core::media::samples::{Block, SAMPLE_RATE_HZ};

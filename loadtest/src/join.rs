@@ -2,13 +2,14 @@
 //!
 //! Flow: command line -> loops -> bots, one a fifth of a second -> a line per second -> the report. Thread: the runtime's.
 
+use crate::window::{Step, Window};
 use crate::{EXIT_FAILED, EXIT_PIN};
 use clap::{Args, ValueEnum};
 use loadtest::bot::report::{Outcome, Report};
 use loadtest::bot::target::{Target, TargetError};
-use loadtest::bot::{self, Bot, BotSpec, Stage};
+use loadtest::bot::{self, Bot, BotSpec, Command, Stage};
 use loadtest::media::barcode::SenderId;
-use loadtest::media::loops::{Library, LoopError, LoopSet, LoopSpec};
+use loadtest::media::loops::{Library, LoopError, LoopSet, LoopSpec, Rung};
 use loadtest::relay::profile::Profile;
 use mcu_core::media::codec::VideoCodec;
 use std::io::Write;
@@ -46,6 +47,15 @@ pub(crate) struct JoinArguments {
     /// The largest picture that they send
     #[arg(long, value_enum, default_value_t = SizeName::P360)]
     size: SizeName,
+    /// Send one picture of --size at this rate in kbit/s, whatever the node asks for and the way carries
+    #[arg(long, value_parser = clap::value_parser!(u32).range(50..=8000))]
+    only_kbps: Option<u32>,
+    /// Promise to paint their own cameras over their own tiles, so that all share one picture
+    #[arg(long)]
+    overlay: bool,
+    /// Once all have settled in, say "window begins", after so many seconds "window ends" with what they saw, and leave
+    #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=600))]
+    window: Option<u64>,
     /// Decode and measure in every bot (without it, they count packets)
     #[arg(long)]
     measure: bool,
@@ -177,8 +187,12 @@ async fn loops(arguments: &JoinArguments) -> Result<Vec<Arc<LoopSet>>, JoinError
         CodecName::H264 => VideoCodec::H264,
     };
     let height = arguments.size.height();
-    let specs: Vec<LoopSpec> =
-        senders(arguments).map(|sender| LoopSpec::talking_head(sender).coded(codec).up_to(height)).collect();
+    let ladder = |sender| LoopSpec::talking_head(sender).coded(codec).up_to(height);
+    let spec = |sender| match arguments.only_kbps {
+        Some(kbps) => LoopSpec { rungs: vec![Rung { height, kbps }], ..ladder(sender) },
+        None => ladder(sender),
+    };
+    let specs: Vec<LoopSpec> = senders(arguments).map(spec).collect();
     let library = Library::open(&arguments.cache)?;
     let progress = |done: usize, total: usize| {
         let end = if done == total { "\n" } else { "" };
@@ -213,12 +227,15 @@ async fn stay(
         }
     };
     tokio::pin!(end);
+    let span = arguments.window.map(Duration::from_secs);
+    let mut window = span.map(|span| Window::new(span, usize::from(arguments.count)));
     loop {
         tokio::select! {
             () = &mut end => break,
             () = interrupts.any() => break,
             _ = door.tick(), if waiting.len() > 0 => if let Some(set) = waiting.next() {
                 let mut spec = BotSpec::new(target.clone(), set.spec().sender).sending(set);
+                spec.overlay = arguments.overlay;
                 if arguments.measure {
                     spec = spec.measuring(everybody.iter().copied());
                 }
@@ -230,6 +247,11 @@ async fn stay(
             _ = lines.tick() => {
                 let reports: Vec<Report> = bots.iter().map(Bot::report).collect();
                 println!("{}", line(stage, &reports));
+                if let Some(window) = &mut window
+                    && !go_on(window, &bots, &reports, stage).await
+                {
+                    break;
+                }
                 let is_over = |report: &Report| report.outcome != Outcome::Running {};
                 if waiting.len() == 0 && reports.iter().all(is_over) {
                     break;
@@ -245,6 +267,25 @@ async fn stay(
         reports.extend(bot.await);
     }
     reports
+}
+
+/// Opens or closes the window if it is time; false when it is over.
+async fn go_on(window: &mut Window, bots: &[Bot], reports: &[Report], stage: &Stage) -> bool {
+    match window.look(reports, stage.clock.now()) {
+        Step::Wait => true,
+        Step::Begin => {
+            for bot in bots {
+                // One that has just ended ends the run by its outcome.
+                let _ = bot.command(Command::Forget).await;
+            }
+            println!("window begins");
+            true
+        }
+        Step::End(seen) => {
+            println!("window ends {}", serde_json::to_string(&seen).expect("numbers only"));
+            false
+        }
+    }
 }
 
 /// One second in one line.

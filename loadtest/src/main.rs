@@ -8,6 +8,7 @@
 
 mod devices;
 mod join;
+mod window;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -87,5 +88,9 @@ mod tests {
         assert!(parse(&[]).is_err());
         assert!(parse(&["http://localhost:1/m/a", "--size", "361p"]).is_err());
         assert!(parse(&["http://localhost:1/m/a", "--count", "0"]).is_err());
+        assert!(
+            parse(&["http://localhost:1/m/a", "--window", "30", "--only-kbps", "600", "--overlay"]).is_ok()
+        );
+        assert!(parse(&["http://localhost:1/m/a", "--window", "30", "--seconds", "60"]).is_err());
     }
 }
