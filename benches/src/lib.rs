@@ -1,27 +1,24 @@
-//! Material that every bench works on: the same synthetic pictures and sound, made without reading a clock.
+//! What the node's parts cost: by hop, as a whole meeting without a node (the floor), and in allocations.
 //!
-//! One bench file per hop of the flow (`mcu_core::hop::Hop`), named after it; figures with machine and date go to
-//! `benches/RESULTS.md`. `benches/run.sh` runs everything; `cargo bench --workspace --bench mix` one file.
+//! | what | is |
+//! |---|---|
+//! | `hops` | the work of each hop (`mcu_core::hop::Hop`), described once |
+//! | `benches/hops.rs` | times it, by criterion: `cargo bench --workspace --bench hops -- compose` |
+//! | `bin/allocations.rs` | counts what it asks of the allocator |
+//! | `floor`, `bin/floor.rs` | a meeting's codecs and kernels in one thread |
+//! | `meeting`, `streams` | the plan and the material of all of them |
+//! | `node_cost.sh` | a node's processor time beside the floor |
+//! | `run.sh` | everything, as rows for `benches/RESULTS.md` |
+//!
+//! The only clock is the load test's; figures with machine and date go to `benches/RESULTS.md`.
 
 pub mod floor;
+pub mod hops;
 pub mod meeting;
 pub mod streams;
 pub mod sys;
 
-use mcu_core::media::frame::{Frame, FramePool, Size};
 use mcu_core::media::samples::{Block, SAMPLE_RATE_HZ};
-
-/// `count` pictures of a moving test pattern.
-pub fn pictures(size: Size, count: u64) -> Vec<Frame> {
-    let pool = FramePool::new("bench", count as usize);
-    (0..count)
-        .map(|index| {
-            let mut frame = pool.get(size).expect("the pool lends as many as are asked for");
-            codecs::selftest::paint(&mut frame, index);
-            frame.freeze()
-        })
-        .collect()
-}
 
 /// Ten milliseconds of a sine of `hz` at `amplitude`.
 pub fn tone(hz: f32, amplitude: f32) -> Block {

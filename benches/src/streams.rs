@@ -28,6 +28,15 @@ pub fn talking_head(id: u16, codec: VideoCodec, height: u16) -> LoopSpec {
     LoopSpec { rungs, ..LoopSpec::talking_head(SenderId(id)).coded(codec) }
 }
 
+/// The loops that `mcu-load` keeps, in its own default place.
+///
+/// # Panics
+/// When that folder cannot be made: nothing can be measured then.
+pub fn loops() -> Library {
+    Library::open(std::env::temp_dir().join("mcu-load-loops"))
+        .expect("the system's folder for temporary files")
+}
+
 /// One sender's stream, over and over.
 #[derive(Debug)]
 pub struct Stream {
