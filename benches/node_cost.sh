@@ -10,7 +10,8 @@
 # --overlay: bots promise to paint themselves over their own tiles, as our web client does, and share one picture; without it
 #   everybody gets a picture of its own, as SIP rooms would.
 # --bins DIR: where mcu, mcu-load and floor are (target/release). --perf FILE: `perf record` the node during the window.
-# NODE_CORE (0), BOTS_CORE (1), PORT (18400: the first of four) come from the environment.
+# NODE_CORE (0), BOTS_CORE (1), PORT (18400: the first of four) come from the environment; so does PRECEDENCE, a command put
+# before node, bots and floor, such as "chrt -r 1": on a machine that others use, without it the node is starved, not measured.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,6 +32,7 @@ done
 node_core=${NODE_CORE:-0} bots_core=${BOTS_CORE:-1} port=${PORT:-18400}
 # What is sent, as in the reference figures; and the most that a receiver of the high class gets.
 sent_kbps=$((height > 360 ? 1500 : 600)) rendition_kbps=2000
+read -ra precedence <<<"${PRECEDENCE:-}"
 ticks_per_s=$(getconf CLK_TCK)
 work=$(mktemp -d)
 node='' load=''
@@ -57,7 +59,7 @@ process() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$node/stat"; }
 metrics() { curl -fsS "http://127.0.0.1:$((port + 2))/metrics" | grep -v '^#'; }
 
 floor() {
-  taskset -c "$node_core" "$bins/floor" --people "$people" --height "$height" --codec "$codec" --kbps "$rendition_kbps" \
+  "${precedence[@]}" taskset -c "$node_core" "$bins/floor" --people "$people" --height "$height" --codec "$codec" --kbps "$rendition_kbps" \
     --seconds 20 "${overlay[@]}" --json
 }
 
@@ -70,7 +72,7 @@ canvas = { width = $((height * 16 / 9)), height = $height }
 [log]
 level = "warn"
 EOF
-taskset -c "$node_core" "$bins/mcu" serve --dev --config "$work/mcu.toml" --data "$work/data" --announce "$work/announce.json" \
+"${precedence[@]}" taskset -c "$node_core" "$bins/mcu" serve --dev --config "$work/mcu.toml" --data "$work/data" --announce "$work/announce.json" \
   --https-port "$port" --http-port $((port + 1)) --metrics-port $((port + 2)) --media-port $((port + 3)) \
   >"$work/node.log" 2>&1 &
 node=$!
@@ -86,7 +88,7 @@ done
 
 say "$people bots, $codec ${height}p, window of $seconds s"
 mkfifo "$work/lines"
-taskset -c "$bots_core" "$bins/mcu-load" join --announce "$work/announce.json" --count "$people" --codec "$codec" \
+"${precedence[@]}" taskset -c "$bots_core" "$bins/mcu-load" join --announce "$work/announce.json" --count "$people" --codec "$codec" \
   --size "${height}p" --only-kbps "$sent_kbps" "${overlay[@]}" --measure --window "$seconds" >"$work/lines" 2>"$work/load.log" &
 load=$!
 seen=''
@@ -95,7 +97,7 @@ while IFS= read -r line; do
     'window begins')
       process >"$work/process.0" && threads >"$work/threads.0" && metrics >"$work/metrics.0"
       if [[ -n $perf ]]; then
-        perf record -q -F 499 -g --call-graph fp -p "$node" -o "$perf" -- sleep "$seconds" 2>>"$work/perf.log" &
+        perf record -q -e cpu-clock -F 499 -p "$node" -o "$perf" -- sleep "$seconds" 2>>"$work/perf.log" &
       fi
       ;;
     'window ends '*)

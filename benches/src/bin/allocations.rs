@@ -38,13 +38,12 @@ fn main() {
     for case in cases().iter().filter(|case| wanted(case)) {
         let Allocations { count, bytes } = count(case);
         let per = |total: u64| total as f64 / (case.count * u64::from(COUNTED_RUNS)) as f64;
-        let unit = case.unit.strip_suffix('s').unwrap_or(case.unit);
         if arguments.json {
             rows.push(
-                json!({ "case": case.id(), "unit": unit, "allocations": per(count), "bytes": per(bytes) }),
+                json!({ "case": case.id(), "unit": case.unit, "allocations": per(count), "bytes": per(bytes) }),
             );
         } else {
-            println!("{:<62} {:>12.3} {:>12.1}  {unit}", case.id(), per(count), per(bytes));
+            println!("{:<62} {:>12.3} {:>12.1}  {}", case.id(), per(count), per(bytes), case.unit);
         }
     }
     if arguments.json {

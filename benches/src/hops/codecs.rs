@@ -33,13 +33,13 @@ pub(super) fn cases() -> Vec<Case> {
         for codec in BOTH_WAYS {
             let name = format!("{} {height}p", codec.name());
             cases.extend([
-                Case::new(Hop::Decode, &*name, (1, "pictures"), move || decode(codec, height)),
-                Case::new(Hop::Encode, &*name, (1, "pictures"), move || encode(codec, height)),
-                Case::new(Hop::Packetize, &*name, (ROUNDS, "pictures"), move || packetize(codec, height)),
+                Case::new(Hop::Decode, &*name, (1, "picture"), move || decode(codec, height)),
+                Case::new(Hop::Encode, &*name, (1, "picture"), move || encode(codec, height)),
+                Case::new(Hop::Packetize, &*name, (ROUNDS, "picture"), move || packetize(codec, height)),
             ]);
         }
         let name = format!("VP9 {height}p");
-        cases.push(Case::new(Hop::Decode, name, (FPS, "pictures"), move || decode_vp9(height)));
+        cases.push(Case::new(Hop::Decode, name, (FPS, "picture"), move || decode_vp9(height)));
     }
     cases
 }
@@ -90,9 +90,12 @@ fn encode(codec: VideoCodec, height: u16) -> impl FnMut() {
 fn packetize(codec: VideoCodec, height: u16) -> impl FnMut() {
     let stream = stream(1, codec, height);
     let token = Ledger::new().issue(CONFERENCE, Purpose::Mixing);
-    // A delta picture: the 30th begins a second, the one after it does not.
-    let unit = (31..).find_map(|tick| stream.unit(tick)).and_then(|unit| token.open(unit).ok());
-    let data = unit.expect("a loop has pictures").data().clone();
+    // The delta picture of middling size.
+    let mut units: Vec<_> =
+        (0..stream.len()).filter_map(|tick| stream.unit(tick)).filter(|unit| !unit.keyframe).collect();
+    units.sort_by_key(|unit| unit.byte_len());
+    let middling = units.swap_remove(units.len() / 2);
+    let data = token.open(middling).expect("its own conference").data().clone();
     let mut packetizer = Packetizer::new(codec).expect("the node sends it");
     let mut tick = 0;
     move || {

@@ -29,13 +29,13 @@ const PEOPLE: u64 = 4;
 
 pub(super) fn cases() -> Vec<Case> {
     let compose = |name: &'static str, changing: usize| {
-        Case::new(Hop::Compose, name, (1, "canvases"), move || compose(changing))
+        Case::new(Hop::Compose, name, (1, "canvas"), move || compose(changing))
     };
     vec![
         compose("720p, four tiles, nothing changed", 0),
         compose("720p, four tiles, one changed", 1),
         compose("720p, four tiles, all changed", 4),
-        Case::new(Hop::Compose, "whole tick of four in 720p, encoder idle", (1, "ticks"), tick),
+        Case::new(Hop::Compose, "whole tick of four in 720p, encoder idle", (1, "tick"), tick),
     ]
 }
 

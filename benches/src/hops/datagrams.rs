@@ -15,7 +15,7 @@ const BYTES: usize = 1_200;
 
 pub(super) fn cases() -> Vec<Case> {
     let batch =
-        |hop| Case::new(hop, "batch", (DATAGRAMS, "datagrams"), move || Loopback::new(hop == Hop::Send));
+        |hop| Case::new(hop, "batch", (DATAGRAMS, "datagram"), move || Loopback::new(hop == Hop::Send));
     vec![batch(Hop::Receive), batch(Hop::Send)]
 }
 

@@ -12,7 +12,7 @@ const ROUNDS: u64 = 10;
 
 pub(super) fn cases() -> Vec<Case> {
     let name = format!("media of {PEERS} peers");
-    vec![Case::new(Hop::Demux, name, (u64::from(PEERS) * ROUNDS, "datagrams"), || {
+    vec![Case::new(Hop::Demux, name, (u64::from(PEERS) * ROUNDS, "datagram"), || {
         let at = |port: u16| SocketAddr::from(([10, 0, 0, 2], 4_000 + port));
         let (mut demux, destination) = (Demux::default(), SocketAddr::from(([10, 0, 0, 1], 5_000)));
         for n in 0..PEERS {

@@ -18,7 +18,7 @@ const RENDITION: RenditionId = RenditionId(1);
 pub(super) fn cases() -> Vec<Case> {
     let case = |codec: VideoCodec| {
         let name = format!("{} to {RECEIVERS}", codec.name());
-        Case::new(Hop::Fanout, name, (u64::from(RECEIVERS), "receivers"), move || fan_out(codec))
+        Case::new(Hop::Fanout, name, (u64::from(RECEIVERS), "receiver"), move || fan_out(codec))
     };
     vec![case(VideoCodec::Vp8), case(VideoCodec::H264)]
 }

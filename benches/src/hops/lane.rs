@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::new(Hop::Lane, "queue and job, nothing decoded", (FPS, "units"), Lane::new),
-        Case::new(Hop::Open, "own conference", (FPS, "units"), Open::new),
+        Case::new(Hop::Lane, "queue and job, nothing decoded", (FPS, "unit"), Lane::new),
+        Case::new(Hop::Open, "own conference", (FPS, "unit"), Open::new),
     ]
 }
 

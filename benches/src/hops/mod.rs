@@ -45,14 +45,14 @@ pub struct Case {
     pub name: String,
     /// How many of the hop's units one run works through.
     pub count: u64,
-    /// What they are called.
+    /// What one of them is called.
     pub unit: &'static str,
     make: Box<dyn Fn() -> Box<dyn Work>>,
 }
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Case({}, {} {})", self.id(), self.count, self.unit)
+        write!(f, "Case({}, {} of {})", self.id(), self.count, self.unit)
     }
 }
 

@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_micros(33_333);
 const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn cases() -> Vec<Case> {
-    let packets = (PACKETS, "packets");
+    let packets = (PACKETS, "packet");
     vec![
         Case::new(Hop::Unprotect, "webrtc, a picture of five packets", packets, || Unprotect(Pair::new())),
         Case::new(Hop::Protect, "webrtc, a picture of five packets", packets, || Protect(Pair::new())),

@@ -13,7 +13,7 @@ pub(super) fn cases() -> Vec<Case> {
     let tiles = [Size::new(1_280, 720), Size::new(640, 360), Size::new(426, 240), Size::new(320, 180)];
     let case = |from: u16, to: Size| {
         let name = format!("{from}p to {}x{}", to.width, to.height);
-        Case::new(Hop::Scale, name, (1, "tiles"), move || scale(from, to))
+        Case::new(Hop::Scale, name, (1, "tile"), move || scale(from, to))
     };
     [720, 360]
         .into_iter()

@@ -10,7 +10,7 @@ use mcu_core::time::FrameInterval;
 use mixer::video::slot::{QUEUE_FRAMES, Slot, SlotFrame};
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![Case::new(Hop::Slot, "a frame a tick", (FPS, "frames"), || {
+    vec![Case::new(Hop::Slot, "a frame a tick", (FPS, "frame"), || {
         let pool = FramePool::new("bench", 4);
         let frame = || pool.get(wide(180)).expect("the pool has room").freeze();
         let frames: [Frame; 4] = std::array::from_fn(|_| frame());

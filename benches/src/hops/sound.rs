@@ -57,15 +57,15 @@ pub(super) fn cases() -> Vec<Case> {
                 limiter.process(black_box(&mut block));
             }
         }),
-        Case::new(Hop::Sound, "opus encode 20 ms", (1, "packets"), opus_encode),
-        Case::new(Hop::Sound, "opus decode 20 ms", (1, "packets"), opus_decode),
-        Case::new(Hop::Sound, "whole job, four who speak, two blocks", (2, "blocks"), || job(4, 4)),
-        Case::new(Hop::Sound, "whole job, four who speak of fifty, two blocks", (2, "blocks"), || job(4, 50)),
+        Case::new(Hop::Sound, "opus encode 20 ms", (1, "packet"), opus_encode),
+        Case::new(Hop::Sound, "opus decode 20 ms", (1, "packet"), opus_decode),
+        Case::new(Hop::Sound, "whole job, four who speak, two blocks", (2, "block"), || job(4, 4)),
+        Case::new(Hop::Sound, "whole job, four who speak of fifty, two blocks", (2, "block"), || job(4, 50)),
     ]
 }
 
 fn kernel<K: FnMut() + 'static>(name: &str, make: impl Fn() -> K + 'static) -> Case {
-    Case::new(Hop::Sound, name, (BLOCKS, "blocks"), move || {
+    Case::new(Hop::Sound, name, (BLOCKS, "block"), move || {
         let mut kernel = make();
         move || (0..BLOCKS).for_each(|_| kernel())
     })
