@@ -102,12 +102,15 @@ fn tick() -> impl FnMut() {
         outlet: nowhere(),
         typeface: Typeface::system(),
         encoder: EncoderSection::default(),
+        totals: Arc::default(),
     };
     let token = Arc::new(Ledger::new().issue(plan.conference, Purpose::Mixing));
     let mut engine = PictureEngine::new(plan.conference, inbox.pictures.clone(), parts.clone());
     let mut queues = Vec::new();
     for source in &plan.on_stage {
-        let (intake, feed) = picture_intake(Arc::clone(&token), Arc::new(Idle), parts.compute.clone());
+        let totals = Arc::clone(&parts.totals);
+        let (intake, feed) =
+            picture_intake(Arc::clone(&token), Arc::new(Idle), parts.compute.clone(), totals);
         queues.push((intake, feed.frames.clone()));
         let _ = inbox.pictures.push(PictureCommand::Source(*source, feed));
     }

@@ -109,7 +109,8 @@ fn job(speaking: u16, people: u64) -> impl FnMut() {
     let token = Arc::new(Ledger::new().issue(plan.conference, Purpose::Mixing));
     let codecs: Arc<dyn CodecFactory> = Arc::new(NativeCodecs);
     let settings = OpusSettings::default();
-    let mut engine = SoundEngine::new(token, inbox.sound.clone(), codecs, settings, nowhere(), false);
+    let mut engine =
+        SoundEngine::new(token, inbox.sound.clone(), codecs, settings, nowhere(), Arc::default(), false);
     let feeds: Vec<SoundFeed> = plan.sound.speakers.iter().map(|_| SoundFeed::new()).collect();
     for (source, feed) in plan.sound.speakers.iter().zip(&feeds) {
         let _ = inbox.sound.push(SoundCommand::Source(*source, feed.clone()));
