@@ -334,8 +334,9 @@ impl Life {
             // An error of a datagram socket is some datagram's ICMP: nothing that a peer has to know.
             let Ok((len, source)) = read else { break };
             // The peer knows the node by the address in its answer: with a relay, the relay's.
-            let now = self.stage.clock.instant(self.now());
-            self.peer.handle(now, source, &buffer[..len]).map_err(|error| Failure::media(&error))?;
+            let now = self.now();
+            let instant = self.stage.clock.instant(now);
+            self.peer.handle(instant, now, source, &buffer[..len]).map_err(|error| Failure::media(&error))?;
             read = self.socket.try_recv_from(buffer);
         }
         Ok(())

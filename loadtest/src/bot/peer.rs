@@ -90,6 +90,9 @@ pub struct Peer {
     picture: Option<Outgoing>,
     sound: Option<Outgoing>,
     picture_id: u16,
+    /// What the library said to datagrams, until `poll` is asked.
+    datagrams: Vec<Transmit>,
+    events: Vec<PeerEvent>,
 }
 
 impl Peer {
@@ -132,8 +135,17 @@ impl Peer {
         change.add_media(MediaKind::Audio, Direction::SendOnly, Some("content".into()), None, None);
         // Media lines were just added: there is an offer to make.
         let (offer, pending) = change.apply().ok_or(RtcError::ChangesOutOfOrder)?;
-        let peer =
-            Self { rtc, local, lines, pending: Some(pending), picture: None, sound: None, picture_id: 0 };
+        let peer = Self {
+            rtc,
+            local,
+            lines,
+            pending: Some(pending),
+            picture: None,
+            sound: None,
+            picture_id: 0,
+            datagrams: Vec::new(),
+            events: Vec::new(),
+        };
         Ok((peer, offer.to_sdp_string()))
     }
 
@@ -167,15 +179,23 @@ impl Peer {
         Some(Outgoing { mid, pt, sequence: 1, timestamp_base: 0x0001_0000 })
     }
 
-    /// Takes a datagram that came from `source`.
+    /// Takes a datagram that came from `source`, and all that the library says to it: it keeps one packet at a time, so that
+    /// a second datagram would push the first one's packet out.
     ///
     /// # Errors
     /// [`PeerError`] when the peer is beyond help.
-    pub fn handle(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> Result<(), PeerError> {
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        at: Mono,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), PeerError> {
         // What is no STUN, DTLS, RTP or RTCP is nobody's: passed over.
         let Ok(contents) = datagram.try_into() else { return Ok(()) };
         let receive = Receive { proto: Protocol::Udp, source, destination: self.local, contents };
-        Ok(self.rtc.handle_input(Input::Receive(now, receive))?)
+        self.rtc.handle_input(Input::Receive(now, receive))?;
+        self.drain(at).map(drop)
     }
 
     /// Lets time pass; fills `datagrams` and `events`; says when to call again.
@@ -190,14 +210,25 @@ impl Peer {
         events: &mut Vec<PeerEvent>,
     ) -> Result<Instant, PeerError> {
         self.rtc.handle_input(Input::Timeout(now))?;
+        let next = self.drain(at)?;
+        datagrams.append(&mut self.datagrams);
+        events.append(&mut self.events);
+        Ok(next.unwrap_or(now))
+    }
+
+    /// Takes everything that the library has to say; `None` when that was not all.
+    fn drain(&mut self, at: Mono) -> Result<Option<Instant>, PeerError> {
         for _ in 0..OUTPUTS_MAX {
             match self.rtc.poll_output()? {
-                Output::Timeout(next) => return Ok(next),
-                Output::Transmit(transmit) => datagrams.push(transmit),
-                Output::Event(event) => events.extend(self.translate(event, at)),
+                Output::Timeout(next) => return Ok(Some(next)),
+                Output::Transmit(transmit) => self.datagrams.push(transmit),
+                Output::Event(event) => {
+                    let event = self.translate(event, at);
+                    self.events.extend(event);
+                }
             }
         }
-        Ok(now)
+        Ok(None)
     }
 
     fn translate(&mut self, event: Event, at: Mono) -> Option<PeerEvent> {
