@@ -10,8 +10,7 @@
 # --overlay: bots promise to paint themselves over their own tiles, as our web client does, and share one picture; without it
 #   everybody gets a picture of its own, as SIP rooms would.
 # --bins DIR: where mcu, mcu-load and floor are (target/release). --perf FILE: `perf record` the node during the window.
-# NODE_CORE (0), BOTS_CORE (1), PORT (18400: the first of four) come from the environment; so does PRECEDENCE, a command put
-# before node, bots and floor, such as "chrt -r 1": on a machine that others use, without it the node is starved, not measured.
+# NODE_CORE (0), BOTS_CORE (1), PORT (18400: the first of four) come from the environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +31,6 @@ done
 node_core=${NODE_CORE:-0} bots_core=${BOTS_CORE:-1} port=${PORT:-18400}
 # What is sent, as in the reference figures; and the most that a receiver of the high class gets.
 sent_kbps=$((height > 360 ? 1500 : 600)) rendition_kbps=2000
-read -ra precedence <<<"${PRECEDENCE:-}"
 ticks_per_s=$(getconf CLK_TCK)
 work=$(mktemp -d)
 node='' load=''
@@ -59,7 +57,7 @@ process() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$node/stat"; }
 metrics() { curl -fsS "http://127.0.0.1:$((port + 2))/metrics" | grep -v '^#'; }
 
 floor() {
-  "${precedence[@]}" taskset -c "$node_core" "$bins/floor" --people "$people" --height "$height" --codec "$codec" --kbps "$rendition_kbps" \
+  taskset -c "$node_core" "$bins/floor" --people "$people" --height "$height" --codec "$codec" --kbps "$rendition_kbps" \
     --seconds 20 "${overlay[@]}" --json
 }
 
@@ -72,7 +70,7 @@ canvas = { width = $((height * 16 / 9)), height = $height }
 [log]
 level = "warn"
 EOF
-"${precedence[@]}" taskset -c "$node_core" "$bins/mcu" serve --dev --config "$work/mcu.toml" --data "$work/data" --announce "$work/announce.json" \
+taskset -c "$node_core" "$bins/mcu" serve --dev --config "$work/mcu.toml" --data "$work/data" --announce "$work/announce.json" \
   --https-port "$port" --http-port $((port + 1)) --metrics-port $((port + 2)) --media-port $((port + 3)) \
   >"$work/node.log" 2>&1 &
 node=$!
@@ -88,7 +86,7 @@ done
 
 say "$people bots, $codec ${height}p, window of $seconds s"
 mkfifo "$work/lines"
-"${precedence[@]}" taskset -c "$bots_core" "$bins/mcu-load" join --announce "$work/announce.json" --count "$people" --codec "$codec" \
+taskset -c "$bots_core" "$bins/mcu-load" join --announce "$work/announce.json" --count "$people" --codec "$codec" \
   --size "${height}p" --only-kbps "$sent_kbps" "${overlay[@]}" --measure --window "$seconds" >"$work/lines" 2>"$work/load.log" &
 load=$!
 seen=''
