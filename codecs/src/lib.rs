@@ -18,6 +18,9 @@ pub mod selftest;
 pub mod vp8;
 pub mod vp9;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 mod bits;
 mod picture;
 mod sys;

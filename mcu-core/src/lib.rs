@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod conference;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod hop;
 pub mod id;
 pub mod limits;

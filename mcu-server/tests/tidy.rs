@@ -234,9 +234,10 @@ fn planted_faults_of_the_example_configuration_are_found() {
 
 // Source text.
 
-/// Whether a file holds nothing but tests or benches.
+/// Whether a file holds nothing but tests, benches or what a fuzzer feeds.
 fn is_test(path: &str) -> bool {
-    path.starts_with("benches/") || path.contains("/tests/") || path.ends_with("/tests.rs")
+    let fuzzing = path.contains("/fuzzing/") || path.ends_with("/fuzzing.rs");
+    path.starts_with("benches/") || path.contains("/tests/") || path.ends_with("/tests.rs") || fuzzing
 }
 
 /// A file without the module of tests at its end.
@@ -395,7 +396,7 @@ fn a_planted_limit_without_a_reason_is_found() {
 
 /// Paths of this repository that a document names between back-ticks (from the root) or links to (from `folder`).
 fn named_paths(markdown: &str, folder: &Path) -> BTreeSet<PathBuf> {
-    const TOPS: [&str; 12] = [
+    const TOPS: [&str; 13] = [
         "mcu-core/",
         "codecs/",
         "mixer/",
@@ -406,6 +407,7 @@ fn named_paths(markdown: &str, folder: &Path) -> BTreeSet<PathBuf> {
         "benches/",
         "web/",
         "docs/",
+        "fuzz/",
         "scripts/",
         "config/",
     ];
@@ -456,6 +458,59 @@ fn a_planted_queue_is_found() {
     let made = "let a = Queue::new(\"lane\", 1);\nlet b = Queue::new(\n    \"drain\", 2);\n";
     assert_eq!(unnamed_queues(made, "| `lane` | io |"), ["drain"]);
     assert_eq!(unnamed_queues(made, "").len(), 2);
+}
+
+// Fuzzing.
+
+/// What is wrong with the fuzz targets: each has its entry in `manifest`, a corpus, and a test in `sources` that replays it;
+/// and there is no corpus of none.
+fn fuzz_faults(
+    targets: &BTreeSet<String>,
+    corpora: &BTreeSet<String>,
+    manifest: &str,
+    sources: &str,
+) -> Vec<String> {
+    let dense: String = sources.split_whitespace().collect();
+    let mut faults: Vec<String> =
+        corpora.difference(targets).map(|name| format!("corpus {name} has no target")).collect();
+    for name in targets {
+        let checks = [
+            (manifest.contains(&format!("[[bin]]\nname = \"{name}\"\n")), "is not in the manifest"),
+            (corpora.contains(name), "has no corpus"),
+            (dense.contains(&format!("replay(\"{name}\",{name},")), "is replayed by no test"),
+        ];
+        faults.extend(checks.iter().filter(|(fine, _)| !fine).map(|(_, what)| format!("{name} {what}")));
+    }
+    faults
+}
+
+#[test]
+fn every_fuzz_target_is_built_and_replayed() {
+    let entries = |folder: &str| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(root().join(folder)).expect("the folder is readable");
+        let name = |path: PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        entries.map(|entry| name(entry.expect("the folder is readable").path())).collect()
+    };
+    let (targets, corpora) = (entries("fuzz/fuzz_targets"), entries("fuzz/corpus"));
+    assert!(targets.len() > 20, "only {} targets", targets.len());
+    let fuzzing = files(&["rs"]).into_iter().filter(|path| path.contains("fuzzing"));
+    let sources: String = fuzzing.map(|path| read(&path)).collect();
+    none(fuzz_faults(&targets, &corpora, &read("fuzz/Cargo.toml"), &sources));
+}
+
+#[test]
+fn planted_faults_of_fuzz_targets_are_found() {
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let manifest = "[[bin]]\nname = \"one\"\n";
+    let sources = "replay(\n    \"one\", one, &[]);";
+    assert!(fuzz_faults(&names(&["one"]), &names(&["one"]), manifest, sources).is_empty());
+    let expected = [
+        "corpus three has no target",
+        "two is not in the manifest",
+        "two has no corpus",
+        "two is replayed by no test",
+    ];
+    assert_eq!(fuzz_faults(&names(&["one", "two"]), &names(&["one", "three"]), manifest, sources), expected);
 }
 
 // The tree.

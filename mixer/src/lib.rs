@@ -7,5 +7,7 @@
 //! - Sound is 48 kHz mono `f32` in blocks of 10 ms (`mcu_core::media::samples`).
 
 pub mod audio;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod sys;
 pub mod video;

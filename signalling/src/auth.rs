@@ -165,7 +165,7 @@ impl AdminToken {
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`] when there is none, or one that no token could be.
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ApiError::Unauthorized);

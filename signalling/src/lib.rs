@@ -12,6 +12,8 @@ pub mod command;
 pub mod door;
 pub mod event;
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 pub mod model;
 pub mod problem;

@@ -4,6 +4,8 @@
 //! packetizing. Everything but [`io`] is sans-I/O: `now` and bytes go in, values come out.
 
 pub mod demux;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod io;
 pub mod payload;
 pub mod peer;

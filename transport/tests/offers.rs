@@ -164,6 +164,18 @@ fn data_channels_and_simulcast_are_refused_alone() {
 }
 
 #[test]
+fn a_payload_type_that_is_named_twice_is_answered_once() {
+    let twice = CHROMIUM.replace("SAVPF 111", "SAVPF 111 111").replace("SAVPF 96 97", "SAVPF 96 97 96 97 96");
+    assert_ne!(twice, CHROMIUM);
+    let (_, answer) = accept(&twice).expect("answered");
+    let (_, expected) = accept(CHROMIUM).expect("answered");
+    let formats = |answer: &str| -> Vec<String> {
+        sections(answer).iter().map(|section| section.lines().next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(formats(&answer), formats(&expected));
+}
+
+#[test]
 fn limits_and_reasons() {
     let long = format!("{CHROMIUM}a=x:{}\r\n", "y".repeat(SDP_BYTES_MAX));
     assert!(matches!(accept(&long), Err(NegotiateError::TooLarge { max: SDP_BYTES_MAX, .. })));

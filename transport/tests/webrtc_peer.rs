@@ -383,3 +383,36 @@ fn behind_nat_the_advertised_address_is_told_and_the_bound_one_used() {
     }
     assert!(connected);
 }
+
+#[test]
+fn media_before_the_handshake_is_not_heard_and_spoils_nothing() {
+    let mut world = World::new(12, &[AUDIO]);
+    assert!(
+        world.run(Duration::from_secs(10), |world| world.demux.sources() == 1),
+        "a signed check opened a way"
+    );
+    assert!(!world.peer.is_connected(), "and there are no keys yet");
+    let own = *world.rtc.direct_api().stream_tx_by_mid(world.mids[0], None).expect("a stream to send").ssrc();
+    for n in 0..3_000_u32 {
+        let ssrc = if n % 2 == 0 { own } else { n };
+        let head = [
+            &[0x80, 0x80 | 111][..],
+            &(n as u16).to_be_bytes(),
+            &(n * 960).to_be_bytes(),
+            &ssrc.to_be_bytes(),
+        ];
+        let packet = [&head.concat()[..], &[3; 80]].concat();
+        assert_eq!(world.deliver_to_peer(client(), server(), &packet), Route::Peer(support::PEER));
+    }
+    assert!(packets(&world, Line::MAIN_AUDIO).is_empty() && closed(&world).is_empty());
+    world.connect();
+    for n in 0..10 {
+        world.client_write(0, n, n as u32 * 960, vec![3; 50]);
+        world.run_for(Duration::from_millis(20));
+    }
+    assert_eq!(
+        packets(&world, Line::MAIN_AUDIO).len(),
+        10,
+        "the control: with keys the same stream is heard"
+    );
+}

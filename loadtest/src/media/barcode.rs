@@ -233,5 +233,7 @@ fn mean(plane: Plane<'_>, across: (usize, usize), down: (usize, usize)) -> Optio
     Some(sum as f32 / ((across.1 - across.0) * (down.1 - down.0)) as f32)
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;

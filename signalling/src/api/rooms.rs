@@ -92,7 +92,7 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn new_room(body: &RoomCreation, participants_default: u32) -> Result<NewRoom, ApiError> {
+pub(crate) fn new_room(body: &RoomCreation, participants_default: u32) -> Result<NewRoom, ApiError> {
     let mut rng = rand::rng();
     let alias = match &body.alias {
         Some(text) => field("alias", Alias::parse(text))?,

@@ -171,7 +171,7 @@ fn remember(set: &mut Vec<u8>, nal: &[u8]) {
 }
 
 /// The NAL units of an Annex B byte stream, without start codes and trailing zeros.
-pub(super) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = after_start_code(stream);
     std::iter::from_fn(move || {
         let here = rest?;

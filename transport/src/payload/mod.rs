@@ -11,6 +11,8 @@ mod packetize;
 mod vp8;
 mod vp9;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use h264::nal_units;
 pub use packetize::{PacketizeError, PacketizedUnit, Packetizer};
 
 use assemble::Assembler;

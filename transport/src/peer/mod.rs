@@ -7,10 +7,10 @@
 mod answer;
 pub mod clock;
 mod events;
-mod gate;
+pub(crate) mod gate;
 mod guard;
 pub mod lines;
-mod narrow;
+pub(crate) mod narrow;
 pub mod negotiate;
 pub mod offer;
 mod seen;

@@ -305,7 +305,14 @@ impl<'a> Draft<'a> {
             "video" => Some(Medium::Video),
             _ => None,
         };
-        let order = formats.split_ascii_whitespace().filter_map(payload_type).take(PAYLOADS_MAX).collect();
+        // A number that is named twice means one thing still, and is answered once.
+        let mut named = 0_u128;
+        let first = |pt: &u8| {
+            let known = named >> *pt & 1 == 1;
+            named |= 1 << *pt;
+            !known
+        };
+        let order = formats.split_ascii_whitespace().filter_map(payload_type).filter(first).collect();
         // A refused line repeats its formats (RFC 3264 §6), so they have to be words.
         if !formats.split_ascii_whitespace().all(is_token) {
             return Err(invalid("a media line has a malformed format"));
