@@ -233,6 +233,19 @@ pub enum Command {
         /// When done.
         reply: Reply<()>,
     },
+    /// Two people of a room exchange their places in the gallery, in everybody's picture.
+    SwapSeats {
+        /// In which room.
+        alias: Alias,
+        /// One.
+        one: ParticipantId,
+        /// The other, who is somebody else.
+        other: ParticipantId,
+        /// Who asks.
+        by: Caller,
+        /// When done: the next pictures show it.
+        reply: Reply<()>,
+    },
     /// Somebody at the door: see [`JoinRequest`]. [`ApiError::RoomFull`] and [`ApiError::Draining`] only after the
     /// PIN was found right. When the reply cannot be sent any more, nobody came: take the participant out again.
     Join {

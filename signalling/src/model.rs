@@ -105,6 +105,18 @@ pub struct LayoutChange {
     pub layout: LayoutChoice,
 }
 
+/// Body of `seats/swap`.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatSwap {
+    /// The id of one.
+    #[schema(value_type = u64)]
+    pub one: ParticipantId,
+    /// The id of the other, who is somebody else.
+    #[schema(value_type = u64)]
+    pub other: ParticipantId,
+}
+
 /// Body of `join`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -56,6 +56,9 @@ impl ControlState {
                 let change = StateChange { layout: Some(layout), ..StateChange::default() };
                 answer(reply, self.moderate(&alias, &by, Input::State { participant, change }));
             }
+            Command::SwapSeats { alias, one, other, by, reply } => {
+                answer(reply, self.moderate(&alias, &by, Input::SwapSeats { one, other }));
+            }
             Command::Join { request, reply } => self.answer_join(request, reply),
             Command::Session { who, reply } => answer(reply, self.session(&who)),
             Command::Offer { offer, reply } => self.offer(offer, reply),

@@ -7,6 +7,7 @@ pub(crate) mod join;
 pub(crate) mod openapi;
 pub(crate) mod participants;
 pub(crate) mod rooms;
+pub(crate) mod seats;
 pub(crate) mod session;
 
 use crate::problem::ApiError;
@@ -25,6 +26,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/rooms/{alias}/participants/{id}/mute", post(participants::mute)),
         ("/api/v1/rooms/{alias}/participants/{id}/disconnect", post(participants::disconnect)),
         ("/api/v1/rooms/{alias}/participants/{id}/layout", post(participants::layout)),
+        ("/api/v1/rooms/{alias}/seats/swap", post(seats::swap)),
         ("/api/v1/session", delete(session::leave)),
         ("/api/v1/session/offer", post(session::offer)),
         ("/api/v1/session/refresh", post(session::refresh)),

@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         api::rooms::create, api::rooms::list, api::rooms::get, api::rooms::patch, api::rooms::delete,
         api::join::join,
         api::participants::list, api::participants::mute, api::participants::disconnect, api::participants::layout,
+        api::seats::swap,
         api::session::offer, api::session::refresh, api::session::state, api::session::leave,
         ws::events,
         whip::publish, whip::end, whep::watch, whep::end,

@@ -99,6 +99,32 @@ async fn hosts_reach_their_own_meeting_and_guests_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hosts_let_two_people_change_places() {
+    let house = House::new();
+    let path = "/api/v1/rooms/daily/seats/swap";
+    let both = || json!({"one": 1, "other": 2});
+    for bearer in [ADMIN.to_owned(), host()] {
+        assert_eq!(house.call("POST", path, &bearer, both()).await.status, 204);
+        for (one, other) in [(1, 3), (3, 1)] {
+            let body = json!({"one": one, "other": other});
+            house.call("POST", path, &bearer, body).await.is_problem(404, "not-found");
+        }
+        for body in [json!({"one": 1, "other": 1}), json!({"one": 1}), json!({"one": 1, "other": -2})] {
+            let answer = house.call("POST", path, &bearer, body).await;
+            answer.is_problem(400, "bad-request");
+            assert!(answer.json()["detail"].as_str().expect("text").contains("other"), "{}", answer.body);
+        }
+    }
+    house.call("POST", path, &guest(), both()).await.is_problem(403, "forbidden");
+    house.call("POST", path, &token(1, Role::Host, "weekly"), both()).await.is_problem(403, "forbidden");
+    house.call("POST", path, "", both()).await.is_problem(401, "unauthorized");
+    house.call("POST", "/api/v1/rooms/other/seats/swap", ADMIN, both()).await.is_problem(404, "not-found");
+    let seen = house.seen.lock().expect("no test panics with it");
+    let Some(Command::SwapSeats { one, other, by, .. }) = seen.first() else { panic!("{seen:?}") };
+    assert_eq!((one.0, other.0, by), (1, 2, &Caller::Admin));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_unmuted_but_by_oneself() {
     let house = House::new();
     let unmute = || json!({"muted": false});

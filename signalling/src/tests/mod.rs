@@ -250,6 +250,13 @@ async fn control_thread(
             Command::SetLayout { alias, participant, by, reply, .. } => {
                 let _ = reply.send(known(&alias).and_then(|()| in_meeting(participant, &by)));
             }
+            Command::SwapSeats { alias, one, other, by, reply } => {
+                let kept =
+                    Command::SwapSeats { alias: alias.clone(), one, other, by: by.clone(), reply: silent() };
+                copy = Some(kept);
+                let both = in_meeting(one, &by).and_then(|()| in_meeting(other, &by));
+                let _ = reply.send(known(&alias).and(both));
+            }
             Command::Session { who, reply } => {
                 let session = Session { role: who.role, ice_servers: ice_servers() };
                 let _ = reply.send(still_there(&who).map(|()| session));
