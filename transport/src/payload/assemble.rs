@@ -61,6 +61,12 @@ pub(super) trait Format: Default {
     fn abandon(&mut self);
 }
 
+/// A picture that is rarely exceeded: with less room than this left, the next one gets a new block.
+const UNIT_BYTES_USUAL: usize = 16 << 10;
+/// Pictures are cut from blocks of this size, so that one allocation serves a dozen of them; a block goes when the last
+/// decoder is through with the last picture in it.
+const BLOCK_BYTES: usize = 64 << 10;
+
 #[derive(Debug)]
 struct Open {
     timestamp: u32,
@@ -118,6 +124,9 @@ impl<F: Format> Assembler<F> {
             keyframe: false,
             picture: None,
         });
+        if open.packets == 0 && self.unit.capacity() < UNIT_BYTES_USUAL {
+            self.unit.reserve(BLOCK_BYTES);
+        }
         open.packets += 1;
         let mut ended = packet.marker;
         if !open.broken {
