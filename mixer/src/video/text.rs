@@ -110,6 +110,8 @@ pub fn clean_name(raw: &str) -> String {
         }
         name.push_str(&kept);
     }
+    // Cut between two words, it would end in a space.
+    name.truncate(name.trim_end().len());
     name
 }
 
@@ -282,6 +284,8 @@ mod tests {
             assert_eq!(clean_name(expected), expected, "clean stays clean");
         }
         assert_eq!(clean_name(&long).chars().count(), 64);
+        let two_words = format!("{} b", "a".repeat(DISPLAY_NAME_CHARS_MAX - 1));
+        assert_eq!(clean_name(&two_words), "a".repeat(DISPLAY_NAME_CHARS_MAX - 1), "cut before the space");
         assert_eq!(clean_name(&tower).chars().count(), GRAPHEME_CHARS_MAX);
         assert_eq!(clean_name(&"x".repeat(10_000_000)).len(), DISPLAY_NAME_CHARS_MAX);
     }
