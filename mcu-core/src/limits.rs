@@ -21,6 +21,10 @@ pub const ALIAS_CHARS_MAX: usize = 64;
 pub const EVENTS_QUEUED_MAX: usize = 256;
 /// How long a WebSocket may take no event before it is closed.
 pub const EVENTS_STALL_MAX: Duration = Duration::from_secs(10);
+/// TCP connections to the API at a time: 20 000 sockets of events, and requests beside them.
+pub const CONNECTIONS_MAX: usize = 24_000;
+/// TCP connections of one address, unless the configuration says otherwise: a hundred people, each with a socket and four requests.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
 
 // The house.
 

@@ -1,22 +1,27 @@
 //! The TCP listeners for words: HTTPS, plain HTTP and metrics, HTTP/1.1 only.
 //!
 //! Flow: kernel -> **here** -> the routers of `signalling`, `web` and `metrics`. Thread: control runtime, one task a connection.
-//! Bounds: `HANDSHAKE_TIME_MAX` for TLS, `HEADER_TIME_MAX` for a connection's first byte, and again for each request's header,
+//! Bounds: [`Connections`] at a time, `HANDSHAKE_TIME_MAX` for TLS, `HEADER_TIME_MAX` for a connection's first byte, and again for each request's header,
 //! so that whoever connects and says nothing, or says it a byte at a time, is gone soon. What a request may take after its
 //! header is bounded by `signalling`.
+
+pub mod connections;
 
 use axum::Router;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
+use connections::{Connections, Place};
 use hyper_util::rt::TokioTimer;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
@@ -78,20 +83,21 @@ impl Listening {
         self.address
     }
 
-    /// Serves it in plain text until `handle` says otherwise.
+    /// Serves it in plain text until `handle` says otherwise, as many `connections` at a time as there may be.
     ///
     /// # Errors
     /// [`ListenError`].
     pub(crate) fn spawn_http(
         self,
         listeners: &mut Listeners,
+        connections: &Arc<Connections>,
         handle: Handle<SocketAddr>,
         service: Service,
     ) -> Result<(), ListenError> {
         let Self { what, address, flag, socket } = self;
         let server = axum_server::from_tcp(socket)
             .map_err(|source| ListenError { what, address, flag, source })?
-            .map(|inner| PromptAcceptor { inner });
+            .map(|inner| PromptAcceptor { inner, connections: Arc::clone(connections) });
         listeners.spawn(prompt(server).handle(handle).serve(service));
         Ok(())
     }
@@ -103,6 +109,7 @@ impl Listening {
     pub(crate) fn spawn_https(
         self,
         listeners: &mut Listeners,
+        connections: &Arc<Connections>,
         tls: RustlsConfig,
         handle: Handle<SocketAddr>,
         service: Service,
@@ -110,7 +117,10 @@ impl Listening {
         let Self { what, address, flag, socket } = self;
         let server = axum_server::from_tcp_rustls(socket, tls)
             .map_err(|source| ListenError { what, address, flag, source })?
-            .map(|inner| PromptAcceptor { inner: inner.handshake_timeout(HANDSHAKE_TIME_MAX) });
+            .map(|inner| PromptAcceptor {
+                inner: inner.handshake_timeout(HANDSHAKE_TIME_MAX),
+                connections: Arc::clone(connections),
+            });
         listeners.spawn(prompt(server).handle(handle).serve(service));
         Ok(())
     }
@@ -122,26 +132,31 @@ fn prompt<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
     server
 }
 
-/// Accepts as `inner` does, and hands on a connection that must begin to speak HTTP/1.1 in time.
+/// Accepts as `inner` does, where there is a place, and hands on a connection that must begin to speak HTTP/1.1 in time.
 #[derive(Clone)]
 struct PromptAcceptor<A> {
     inner: A,
+    connections: Arc<Connections>,
 }
 
-impl<A, I, S> Accept<I, S> for PromptAcceptor<A>
+impl<A, S> Accept<TcpStream, S> for PromptAcceptor<A>
 where
-    A: Accept<I, S>,
+    A: Accept<TcpStream, S>,
     A::Future: Send + 'static,
 {
     type Stream = Prompt<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let place = stream.peer_addr().ok().and_then(|peer| self.connections.admit(peer.ip()));
+        let Some(place) = place else {
+            return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        };
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((Prompt::new(stream), service))
+            Ok((Prompt::new(stream, place), service))
         })
     }
 }
@@ -153,6 +168,8 @@ where
 struct Prompt<S> {
     stream: S,
     opening: Option<Opening>,
+    /// Held as long as the connection, also when it has become a socket of events.
+    _place: Place,
 }
 
 struct Opening {
@@ -162,9 +179,9 @@ struct Opening {
 }
 
 impl<S> Prompt<S> {
-    fn new(stream: S) -> Self {
+    fn new(stream: S, place: Place) -> Self {
         let deadline = Box::pin(tokio::time::sleep(HEADER_TIME_MAX));
-        Self { stream, opening: Some(Opening { deadline, matched: 0 }) }
+        Self { stream, opening: Some(Opening { deadline, matched: 0 }), _place: place }
     }
 }
 
@@ -174,7 +191,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, opening } = &mut *self;
+        let Self { stream, opening, .. } = &mut *self;
         let Some(Opening { deadline, matched }) = opening else {
             return Pin::new(stream).poll_read(context, buffer);
         };
@@ -233,25 +250,76 @@ mod tests {
     use axum::routing::get;
     use std::net::Ipv4Addr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
     use tokio::time::Instant;
 
-    /// What a client hears that says `words` and then nothing, and after what (virtual) time the connection ends.
-    async fn hear(words: &[u8]) -> (String, Duration) {
-        let router = Router::new().route("/", get(|| async { "well" }));
+    /// A listener that answers `well`, and how many may be connected to it.
+    fn listen(connections: &Arc<Connections>) -> (SocketAddr, Listeners) {
+        let router = Router::new()
+            .route("/", get(|| async { "well" }))
+            .route("/wait", get(std::future::pending::<&'static str>));
         let port = Listening::open("HTTP", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "none").expect("free");
         let address = port.address();
         let mut listeners = JoinSet::new();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        port.spawn_http(&mut listeners, Handle::new(), service).expect("serves");
+        port.spawn_http(&mut listeners, connections, Handle::new(), service).expect("serves");
+        (address, listeners)
+    }
 
+    /// What a client hears that says `words` and then nothing, and after what (virtual) time the connection ends.
+    async fn hear_at(address: SocketAddr, words: &[u8]) -> (String, Duration) {
         let mut client = TcpStream::connect(address).await.expect("connects");
         let began = Instant::now();
-        client.write_all(words).await.expect("the kernel takes it");
+        // Fails where the other end is closed already.
+        let _ = client.write_all(words).await;
         let mut heard = Vec::new();
         // Ends with or without a reset, by what the kernel still held.
         let _ = client.read_to_end(&mut heard).await;
         (String::from_utf8_lossy(&heard).into_owned(), began.elapsed())
+    }
+
+    async fn hear(words: &[u8]) -> (String, Duration) {
+        let (address, _listeners) = listen(&Connections::new(0, 10));
+        hear_at(address, words).await
+    }
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn who_is_too_many_is_closed_at_once_and_comes_in_when_another_leaves() {
+        let connections = Connections::new(0, 3);
+        let (address, _listeners) = listen(&connections);
+        let mut crowd = Vec::new();
+        for _ in 0..3 {
+            let mut client = TcpStream::connect(address).await.expect("connects");
+            client.write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("is heard");
+            crowd.push(client);
+        }
+        while connections.open() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hear_at(address, ASK).await.0, "", "closed without a word");
+        assert_eq!((connections.open(), connections.refused()), (3, 1));
+        drop(crowd.pop());
+        while connections.open() == 3 {
+            tokio::task::yield_now().await;
+        }
+        assert!(hear_at(address, ASK).await.0.ends_with("well"), "there is a place again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_says_nothing_loses_its_places_in_time() {
+        let connections = Connections::new(0, 50);
+        let (address, _listeners) = listen(&connections);
+        // Without waiting: time stands still until all are in.
+        let crowd: Vec<_> =
+            (0..50).map(|_| std::net::TcpStream::connect(address).expect("connects")).collect();
+        while connections.open() < 50 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hear_at(address, ASK).await.0, "", "while it waits nobody else comes in");
+        tokio::time::sleep(2 * HEADER_TIME_MAX).await;
+        assert!(hear_at(address, ASK).await.0.ends_with("well"), "gone by itself, none of it has closed");
+        assert_eq!((connections.refused(), crowd.len()), (1, 50));
     }
 
     #[tokio::test(start_paused = true)]

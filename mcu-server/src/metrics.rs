@@ -4,6 +4,7 @@
 
 use crate::control::Census;
 use crate::engine::totals::{MediaTotals, Row};
+use crate::listen::connections::Connections;
 use crate::threads::clock::ClockCounters;
 use crate::threads::hop_times::HopTimes;
 use crate::threads::io::IoPort;
@@ -60,6 +61,13 @@ const GATHERED: &[Row] = &[
         "Pictures and sounds that an io thread did not take in time",
     ),
     ("mcu_news_dropped_total", true, Unit::Count, "Reports of peers that control did not take in time"),
+    ("mcu_http_connections", false, Unit::Count, "TCP connections to the API and the web client"),
+    (
+        "mcu_http_connections_refused_total",
+        true,
+        Unit::Count,
+        "TCP connections closed because their address, or all together, had too many",
+    ),
     ("process_cpu_seconds_total", false, Unit::Seconds, "CPU time of this process, user and system"),
     ("process_resident_memory_bytes", false, Unit::Bytes, "Resident memory of this process"),
 ];
@@ -88,6 +96,8 @@ pub struct Sources<'a> {
     pub news_dropped: u64,
     /// From all engines and seats.
     pub totals: &'a MediaTotals,
+    /// From the public listeners.
+    pub connections: &'a Connections,
 }
 
 impl Metrics {
@@ -135,6 +145,8 @@ impl Metrics {
         for (name, count) in sources.totals.read() {
             counter!(name).absolute(count);
         }
+        gauge!("mcu_http_connections").set(sources.connections.open() as f64);
+        counter!("mcu_http_connections_refused_total").absolute(sources.connections.refused());
         gauge!("mcu_peers").set(sum(&|io| io.peers() as u64) as f64);
         if let Some((cpu_seconds, resident_bytes)) = crate::process::usage() {
             gauge!("process_cpu_seconds_total").set(cpu_seconds);

@@ -18,6 +18,7 @@ use crate::control::{Census, ControlState, Parts, Rooms, make_room};
 use crate::engine::outgoing::Outlet;
 use crate::engine::pictures::PictureParts;
 use crate::engine::totals::MediaTotals;
+use crate::listen::connections::Connections;
 use crate::metrics::{Metrics, Sources};
 use crate::peers::{NewsSender, Peers};
 use crate::store::{Store, StoreError};
@@ -29,6 +30,7 @@ use crate::threads::hop_times::HopTimes;
 use crate::threads::io::{IoAddress, IoPort, IoThread, NodeOutlet};
 use codecs::opus::OpusSettings;
 use codecs::registry::NativeCodecs;
+use mcu_core::limits;
 use mixer::video::text::Typeface;
 use signalling::auth::{AdminToken, Tokens};
 use signalling::command::Control;
@@ -105,6 +107,8 @@ pub struct Node {
     pub admin: String,
     /// What `/metrics` renders.
     pub metrics: Metrics,
+    /// The connections of the public listeners.
+    pub connections: Arc<Connections>,
     /// The address of media that is told first.
     pub media_addr: SocketAddr,
     io: Vec<IoThread>,
@@ -174,6 +178,8 @@ impl Node {
         };
         let control_task = tokio::spawn(control::run(state, inlets, clock, census));
         let metrics = Metrics::install(times).map_err(|error| StartError::Metrics(error.to_string()))?;
+        let connections =
+            Connections::new(config.server.connections_per_address_max, limits::CONNECTIONS_MAX);
         let metrics_task = tokio::spawn(record_every_second(
             metrics.clone(),
             census_seen,
@@ -181,6 +187,7 @@ impl Node {
             ports,
             news,
             totals,
+            Arc::clone(&connections),
         ));
 
         let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
@@ -195,6 +202,7 @@ impl Node {
             options: Some(options),
             admin: admin_text,
             metrics,
+            connections,
             media_addr,
             io,
             control_task,
@@ -343,13 +351,21 @@ async fn record_every_second(
     io: Vec<IoPort>,
     news: NewsSender,
     totals: Arc<MediaTotals>,
+    connections: Arc<Connections>,
 ) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
         let census = *census.borrow();
         let news_dropped = news.dropped();
-        metrics.record(&Sources { census, beats: &beats, io: &io, news_dropped, totals: &totals });
+        metrics.record(&Sources {
+            census,
+            beats: &beats,
+            io: &io,
+            news_dropped,
+            totals: &totals,
+            connections: &connections,
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::announce::Announcement;
 use crate::cli::Serve;
 use crate::config::{Config, ConfigError, ServerSection};
+use crate::listen::connections::Connections;
 use crate::listen::{ListenError, Listening};
 use crate::node::{Node, StartError};
 use crate::store::StoreError;
@@ -17,6 +18,8 @@ use tokio::task::JoinSet;
 
 /// How long connections may finish what they are at after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+/// Connections to the metrics' port: a few scrapers.
+const METRICS_CONNECTIONS_MAX: usize = 64;
 
 /// Why `mcu serve` ended with an error. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,12 +91,14 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let mut listeners = JoinSet::new();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let tls = RustlsConfig::from_config(identity.config);
-    https.spawn_https(&mut listeners, tls, handle.clone(), service.clone())?;
+    https.spawn_https(&mut listeners, &node.connections, tls, handle.clone(), service.clone())?;
     if let Some(listener) = http {
-        listener.spawn_http(&mut listeners, handle.clone(), service)?;
+        listener.spawn_http(&mut listeners, &node.connections, handle.clone(), service)?;
     }
     let metrics_service = node.metrics.router().into_make_service_with_connect_info::<SocketAddr>();
-    metrics.spawn_http(&mut listeners, handle.clone(), metrics_service)?;
+    // Apart from the crowd: whoever fills the places of the others cannot hide it from the operator.
+    let scrapers = Connections::new(0, METRICS_CONNECTIONS_MAX);
+    metrics.spawn_http(&mut listeners, &scrapers, handle.clone(), metrics_service)?;
 
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     signals.wait().await;

@@ -4,6 +4,8 @@
 //! an error that names the nearest known one. `config/mcu.example.toml` lists every key; a test keeps the two equal.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod sections;
 
 pub use error::ConfigError;
@@ -50,8 +52,11 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(path));
         }
-        let config: Self =
-            figment.merge(Env::prefixed("MCU__").split("__")).extract().map_err(ConfigError::from_figment)?;
+        Self::read(&figment.merge(Env::prefixed("MCU__").split("__")))
+    }
+
+    fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let config: Self = figment.extract().map_err(ConfigError::from_figment)?;
         config.check()?;
         Ok(config)
     }
@@ -77,6 +82,10 @@ impl Config {
         }
         if self.media.io_threads > 64 {
             return Err(ConfigError::value("media.io_threads", "must be 0 (one per 8 cores) to 64"));
+        }
+        if usize::from(self.media.port) + self.media.io_threads > 65_536 {
+            let text = "each io thread has the next port, and the last would be over 65535";
+            return Err(ConfigError::value("media.port", text));
         }
         for server in &self.ice_servers {
             server.check()?;
@@ -117,6 +126,13 @@ mod tests {
         assert!(load("[room]\ncanvas = { width = 1280, height = 720 }").is_ok());
         let text = load("[room]\ncanvas = { width = 9999, height = 720 }").expect_err("huge").to_string();
         assert!(text.contains("room.canvas"), "{text}");
+    }
+
+    #[test]
+    fn ports_of_io_threads_end_with_the_last_one() {
+        assert!(load("[media]\nport = 65535\nio_threads = 1").is_ok());
+        let text = load("[media]\nport = 65535\nio_threads = 2").expect_err("no such port").to_string();
+        assert!(text.contains("media.port"), "{text}");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct ServerSection {
     pub https_port: u16,
     /// Port of plain HTTP, served on loopback only (`http://localhost` is a secure context); 0 turns it off.
     pub http_port: u16,
+    /// Connections of one address (an IPv6 /64 is one) at a time; loopback has no such bound; 0: nobody has.
+    pub connections_per_address_max: usize,
     /// Port of `/metrics`, on loopback unless `metrics_bind` says otherwise.
     pub metrics_port: u16,
     /// Address of `/metrics`.
@@ -33,6 +35,7 @@ impl Default for ServerSection {
             bind: loopback,
             https_port: 8443,
             http_port: 8080,
+            connections_per_address_max: mcu_core::limits::CONNECTIONS_PER_ADDRESS_MAX,
             metrics_port: 9090,
             metrics_bind: loopback,
             data_dir: PathBuf::from("data"),
