@@ -6,7 +6,7 @@
 
 use crate::api::field;
 use crate::auth::BearerToken;
-use crate::command::{Command, Identity, JoinRequest, Offer};
+use crate::command::{Command, Control, Identity, JoinRequest, Offer};
 use crate::extract::{DoorPath, Peer, SdpBody, StreamPath};
 use crate::model::IceServer;
 use crate::problem::{ApiError, Problem};
@@ -109,15 +109,28 @@ pub(crate) async fn connect(
         let session = state.control.ask(|reply| Command::Session { who: asked, reply }).await?;
         (who, session.ice_servers)
     };
+    // Who came in by this request alone goes out with it, also when the client hangs up before it is answered.
+    let mut guest = Guest { control: &state.control, who: is_pin.then(|| who.clone()) };
     let offer = Offer { who: who.clone(), via, sdp, lines: None };
-    match state.control.ask(|reply| Command::Offer { offer, reply }).await {
-        Ok(answer) => Ok(created(&resource(state, via, &who, token), &ice_servers, answer)),
-        Err(error) => {
-            if is_pin {
-                // Who came in by this request alone goes out with it.
-                let _ = state.control.ask(|reply| Command::Leave { who, reply }).await;
-            }
-            Err(error)
+    let answer = state.control.ask(|reply| Command::Offer { offer, reply }).await;
+    if let (Err(_), Some(who)) = (&answer, guest.who.clone()) {
+        let _ = state.control.ask(|reply| Command::Leave { who, reply }).await;
+    }
+    guest.who = None;
+    Ok(created(&resource(state, via, &who, token), &ice_servers, answer?))
+}
+
+/// Somebody let in by a request that has not been answered yet. Dropped before it is, they leave.
+struct Guest<'a> {
+    control: &'a Control,
+    who: Option<Identity>,
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        if let Some(who) = self.who.take() {
+            // Where control has no room for it, the participant goes as any does that never connects.
+            self.control.tell(Command::Leave { who, reply: tokio::sync::oneshot::channel().0 });
         }
     }
 }
@@ -143,7 +156,7 @@ const fn scheme(via: Via) -> &'static str {
 }
 
 /// The path of a session: `/whip/{alias}/{participant}-{conference}-{role}-{seal}`.
-fn resource(state: &ApiState, via: Via, who: &Identity, token: &str) -> String {
+pub(crate) fn resource(state: &ApiState, via: Via, who: &Identity, token: &str) -> String {
     let role = if who.role == Role::Host { "h" } else { "g" };
     let name = format!("{:x}-{:x}-{role}", who.participant.0, who.conference.0);
     let seal = seal(state, via, who.alias.as_str(), &name, token);
@@ -155,7 +168,7 @@ fn seal(state: &ApiState, via: Via, alias: &str, name: &str, token: &str) -> Str
 }
 
 /// Whom a resource names, if it is one that this bearer made.
-fn open(state: &ApiState, via: Via, alias: &str, id: &str, token: &str) -> Option<Identity> {
+pub(crate) fn open(state: &ApiState, via: Via, alias: &str, id: &str, token: &str) -> Option<Identity> {
     let mut parts = id.splitn(4, '-');
     let (participant, conference, role, sealed) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

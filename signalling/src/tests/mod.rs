@@ -5,6 +5,7 @@
 mod api;
 mod door;
 mod fuzz;
+mod hanging_up;
 mod openapi;
 mod socket;
 mod streaming;
