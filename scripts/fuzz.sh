@@ -20,7 +20,7 @@ options=(--sanitizer none --all-features)
 length_max() {
   case "$1" in
     offer | answer | sdp_outline) echo 16384 ;;
-    timestamps | stream_gate | lip_sync | display_name | painted_name | room_words) echo 1024 ;;
+    timestamps | stream_gate | lip_sync | sound_stream | display_name | painted_name | room_words) echo 1024 ;;
     *) echo 4096 ;;
   esac
 }
