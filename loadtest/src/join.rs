@@ -59,6 +59,9 @@ pub(crate) struct JoinArguments {
     /// Decode and measure in every bot (without it, they count packets)
     #[arg(long)]
     measure: bool,
+    /// Whose tones to measure besides the bots' own, as sender ids: 2,8
+    #[arg(long, requires = "measure", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=823))]
+    listen: Vec<u16>,
     /// Lead the first bot through a bad network: n0 to n10, squeeze-300, squeeze-300-20s (from the tenth second on),
     /// also with -up or -down
     #[arg(long)]
@@ -78,6 +81,9 @@ pub(crate) struct JoinArguments {
     /// Write the bots' reports here, as a JSON list
     #[arg(long)]
     report: Option<PathBuf>,
+    /// Write which picture was sent and seen when, in the time of day, here: one JSON object a line
+    #[arg(long, requires = "measure")]
+    pictures: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -163,6 +169,9 @@ pub(crate) async fn join(arguments: JoinArguments) -> Result<(), JoinError> {
     if let Some(path) = &arguments.report {
         write_report(path, &reports).map_err(|source| JoinError::Report { path: path.clone(), source })?;
     }
+    if let Some(path) = &arguments.pictures {
+        write_pictures(path, &stage).map_err(|source| JoinError::Report { path: path.clone(), source })?;
+    }
     judge(&reports, target.pin.is_empty())
 }
 
@@ -215,7 +224,8 @@ async fn stay(
     stage: &Stage,
     interrupts: &mut Interrupts,
 ) -> Vec<Report> {
-    let everybody: Vec<SenderId> = senders(arguments).collect();
+    let others = arguments.listen.iter().map(|sender| SenderId(*sender));
+    let everybody: Vec<SenderId> = senders(arguments).chain(others).collect();
     let mut bots = Vec::new();
     let mut waiting = sets.into_iter();
     let mut door = tokio::time::interval(JOIN_INTERVAL);
@@ -317,6 +327,12 @@ fn line(stage: &Stage, reports: &[Report]) -> String {
 fn write_report(path: &Path, reports: &[Report]) -> std::io::Result<()> {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     serde_json::to_writer_pretty(&mut file, reports)?;
+    file.flush()
+}
+
+fn write_pictures(path: &Path, stage: &Stage) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    stage.pictures.write(stage.clock, &mut file)?;
     file.flush()
 }
 

@@ -9,7 +9,7 @@ use loadtest::bot::Stage;
 use loadtest::bot::peer::{Peer, PeerEvent};
 use loadtest::bot::receive::{Input, Measured, Meter};
 use loadtest::bot::send::LoopPlayer;
-use loadtest::bot::signal::LayoutTile;
+use loadtest::bot::signal::{Canvas, LayoutTile};
 use loadtest::media::barcode::SenderId;
 use loadtest::media::loops::{Library, LoopSet, LoopSpec};
 use mcu_core::conference::plan::Rect;
@@ -102,10 +102,11 @@ async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
     let (mut mirror, answer) = Mirror::answer(&offer, instant(Mono::ZERO));
     peer.accept(&answer, Some(set.codec())).unwrap();
     assert!(peer.sends_picture());
-    let mut meter = Meter::start(OWN, &[OTHER], stage.sent.clone(), stage.clock).unwrap();
+    let mut meter = Meter::start(OWN, &[OTHER], stage.pictures.clone(), stage.clock).unwrap();
     let rect = Rect { x: 0, y: 0, width: 320, height: 180 };
     let tile = LayoutTile { participant_id: 1, kind: SourceKind::Main, rect, is_self: true, video: true };
-    meter.feed(Input::Layout(SourceKind::Main, 0, vec![tile]));
+    let canvas = Canvas { width: 320, height: 180 };
+    meter.feed(Input::Layout(SourceKind::Main, 0, canvas, vec![tile]));
 
     let mut player: Option<(LoopPlayer, Mono, u64)> = None;
     let mut keyframe_requests = 0;

@@ -225,7 +225,7 @@ impl Life {
         let Some(sending) = &mut self.sending else { return };
         let is_blocked = self.peer.is_blocked(instant);
         if let Some(play) = sending.player.play(now, is_blocked || !self.camera) {
-            self.stage.sent.note(self.spec.sender, play.number, now);
+            self.stage.pictures.sent(self.spec.sender, play.number, now);
             self.peer.send_picture(instant, play.unit, play.at);
             self.report.sent.frames += 1;
             self.report.sent.keyframes += u64::from(play.unit.keyframe);
@@ -352,9 +352,9 @@ impl Life {
                 self.report.join.events_ms.get_or_insert(since);
             }
             Event::Roster { participants } => self.feed(Input::Roster(participants)),
-            Event::Layout { line, rtp_timestamp, tiles, .. } => {
+            Event::Layout { line, canvas, rtp_timestamp, tiles } => {
                 self.report.received.layouts += 1;
-                self.feed(Input::Layout(line, rtp_timestamp, tiles));
+                self.feed(Input::Layout(line, rtp_timestamp, canvas, tiles));
             }
             Event::VideoRequest { kind: SourceKind::Main, height, kbps, paused } => {
                 self.report.sent.video_requests += 1;

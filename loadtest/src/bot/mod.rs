@@ -22,11 +22,11 @@
 pub mod freeze;
 mod life;
 pub mod peer;
+pub mod picture_log;
 pub mod playout;
 pub mod receive;
 pub mod report;
 pub mod send;
-pub mod sent_log;
 pub mod signal;
 pub mod target;
 
@@ -35,8 +35,8 @@ use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
 use crate::relay::profile::Profile;
 use mcu_core::media::codec::VideoCodec;
+use picture_log::PictureLog;
 use report::Report;
-use sent_log::SentLog;
 use std::sync::Arc;
 use std::time::Duration;
 use target::Target;
@@ -45,19 +45,19 @@ use tokio::sync::{mpsc, watch};
 /// Commands waiting for one bot.
 const COMMANDS_MAX: usize = 16;
 
-/// What the bots of one process share: a clock, and the log of which picture was sent when.
+/// What the bots of one process share: a clock, and the log of which picture was sent and seen when.
 #[derive(Debug, Clone)]
 pub struct Stage {
     /// The clock of all times in reports.
     pub clock: Clock,
-    /// Who sent which picture when.
-    pub sent: SentLog,
+    /// Whose picture was sent and seen when.
+    pub pictures: PictureLog,
 }
 
 impl Stage {
     /// A stage whose clock starts now.
     pub fn start() -> Self {
-        Self { clock: Clock::start(), sent: SentLog::default() }
+        Self { clock: Clock::start(), pictures: PictureLog::default() }
     }
 }
 

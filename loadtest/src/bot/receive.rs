@@ -5,11 +5,12 @@
 //! carries its moment; the clock is asked only when a picture has been decoded, for its age.
 
 mod picture;
+mod tint;
 
+use super::picture_log::PictureLog;
 use super::playout::Playout;
 use super::report::{Picture, Sound, Tone};
-use super::sent_log::SentLog;
-use super::signal::{LayoutTile, Person};
+use super::signal::{Canvas, LayoutTile, Person};
 use crate::clock::Clock;
 use crate::media::barcode::SenderId;
 use crate::media::sound::tone_hz;
@@ -40,7 +41,7 @@ pub enum Input {
     /// A packet of sound.
     Sound(Packet),
     /// A layout, valid from an RTP timestamp on.
-    Layout(SourceKind, u32, Vec<LayoutTile>),
+    Layout(SourceKind, u32, Canvas, Vec<LayoutTile>),
     /// Names.
     Roster(Vec<Person>),
     /// The round trip, for the reorder buffer.
@@ -87,12 +88,17 @@ impl Meter {
     ///
     /// # Errors
     /// [`MeterError`] when there is no sound decoder.
-    pub fn start(own: SenderId, tones: &[SenderId], sent: SentLog, clock: Clock) -> Result<Self, MeterError> {
+    pub fn start(
+        own: SenderId,
+        tones: &[SenderId],
+        pictures: PictureLog,
+        clock: Clock,
+    ) -> Result<Self, MeterError> {
         let (inputs, inbox) = bounded(INPUTS_MAX);
         let (publish, measured) = watch::channel(Measured::default());
         let (wish, wishes) = mpsc::channel(WISHES_MAX);
         let ears = Ears::new(own, tones)?;
-        let picture = |line| PictureMeter::new(line, own, sent.clone(), clock);
+        let picture = |line| PictureMeter::new(line, own, pictures.clone(), clock);
         let eyes = [picture(SourceKind::Main), picture(SourceKind::Content)];
         let work = Work { eyes, ears, publish, wish };
         let thread = tokio::task::spawn_blocking(move || work.run(&inbox));
@@ -159,7 +165,9 @@ impl Work {
                     self.ears.playout.push(&packet);
                     self.ears.listen(packet.arrival);
                 }
-                Input::Layout(line, from, tiles) => self.eyes[index(line)].layout(from, tiles),
+                Input::Layout(line, from, canvas, tiles) => {
+                    self.eyes[index(line)].layout(from, canvas, tiles)
+                }
                 Input::Roster(people) => self.eyes.iter_mut().for_each(|eye| eye.names(&people)),
                 Input::Rtt(rtt) => self.eyes.iter_mut().for_each(|eye| eye.set_round_trip(rtt)),
                 Input::Tick(now) => {

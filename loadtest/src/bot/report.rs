@@ -15,7 +15,7 @@
 //!   "main": {"frames": 295, "fps": 29.8, "freezes": 0, "frozen_ms": 0, "width": 1280, "height": 720,
 //!            "heights": [{"at_ms": 310, "height": 720}],
 //!            "tiles": [{"participant_id": 13, "name": "Bot 4", "kind": "main", "is_self": false,
-//!                       "rect": {"x": 0, "y": 0, "width": 640, "height": 360}, "pictures": 290, "unread": 3,
+//!                       "rect": {"x": 0, "y": 0, "width": 640, "height": 360}, "pictures": 290, "unread": 3, "tints": 9,
 //!                       "codes": [{"sender": 4, "reads": 287, "numbers": 280, "backwards": 0, "last_number": 311,
 //!                                  "freezes": 0, "frozen_ms": 0, "age_ms": {"count": 287, "p50": 140, …}}]}],
 //!            "own": {"with_tile": 290, "without_tile": 0, "code_in_place": 287, "code_elsewhere": 0}},
@@ -159,6 +159,8 @@ pub struct Picture {
     pub frames: u64,
     /// Pictures that could not be decoded.
     pub decode_errors: u64,
+    /// Pictures not decoded because something before them was lost, up to the next key frame.
+    pub frames_damaged: u64,
     /// Packets that never came.
     pub packets_lost: u64,
     /// Decoded pictures per second, from the first to the last.
@@ -176,6 +178,9 @@ pub struct Picture {
     pub frozen_ms: u64,
     /// Pictures decoded before any layout applied to them.
     pub frames_without_layout: u64,
+    /// Pictures decoded before the `layout` event that was theirs had come: what was read in their tiles was taken for
+    /// somebody else's. The event and the picture take different ways; on a busy machine the one may overtake the other.
+    pub frames_before_layout: u64,
     /// What was seen in each participant's tile, by participant and kind.
     pub tiles: Vec<Tile>,
     /// The receiver's own tile.
@@ -208,6 +213,8 @@ pub struct Tile {
     pub pictures: u64,
     /// Of them, those where no bar code was read.
     pub unread: u64,
+    /// Distinct mean colours of its middle: one for an avatar, or for a picture that stands.
+    pub tints: u64,
     /// The bar codes read in it, by sender: more than one sender is somebody in the wrong place.
     pub codes: Vec<Code>,
 }

@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -19,6 +20,8 @@ pub struct Target {
     pub pin: String,
     /// PEM of the CA that signed the node's certificate; `None` trusts the system's.
     pub ca_pem: Option<Vec<u8>>,
+    /// Where the node takes media, if that is known; else it is taken to be where its words are.
+    pub media: Option<SocketAddr>,
 }
 
 /// Why something is not a target.
@@ -61,7 +64,7 @@ impl FromStr for Target {
         url.set_path("/");
         url.set_query(None);
         url.set_fragment(None);
-        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None })
+        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None, media: None })
     }
 }
 
@@ -72,6 +75,7 @@ struct Announce {
     host_pin: Option<String>,
     guest_pin: Option<String>,
     ca_file: Option<PathBuf>,
+    media_addr: Option<SocketAddr>,
 }
 
 impl Target {
@@ -84,6 +88,7 @@ impl Target {
             .map_err(|source| TargetError::Announce { path: path.to_owned(), source })?;
         let mut target: Self = announce.join_url.parse()?;
         target.pin = announce.guest_pin.or(announce.host_pin).unwrap_or_default();
+        target.media = announce.media_addr;
         if let Some(ca_file) = announce.ca_file {
             target.ca_pem = Some(read(&ca_file)?);
         }

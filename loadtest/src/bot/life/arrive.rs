@@ -42,7 +42,7 @@ pub(super) async fn arrive(
     let events = session.events().await.map_err(refused("events"))?;
     let meter = match &spec.measures {
         Some(tones) => {
-            let meter = Meter::start(spec.sender, tones, stage.sent.clone(), stage.clock);
+            let meter = Meter::start(spec.sender, tones, stage.pictures.clone(), stage.clock);
             Some(meter.map_err(|error| Failure::new("media", error))?)
         }
         None => None,
@@ -82,17 +82,24 @@ async fn open(spec: &BotSpec, stage: &Stage) -> io::Result<(UdpSocket, Option<Re
     Ok((socket, relay))
 }
 
-/// The address of this machine from which the node's host is reached.
+/// The address of this machine from which the node's media are reached.
 async fn local_ip(target: &Target) -> io::Result<IpAddr> {
-    let host = target.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = target.base.port_or_known_default().unwrap_or(443);
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    // `localhost` may name both families, and nodes advertise IPv4 first.
-    let node = addresses.iter().find(|address| address.is_ipv4()).or_else(|| addresses.first());
-    let node = *node.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
+    let node = match target.media {
+        Some(media) => media,
+        None => host_of(target).await?,
+    };
     let any = if node.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let probe = UdpSocket::bind(any).await?;
     // Connecting a datagram socket sends nothing; it only picks the route.
     probe.connect(node).await?;
     Ok(probe.local_addr()?.ip())
+}
+
+async fn host_of(target: &Target) -> io::Result<SocketAddr> {
+    let host = target.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = target.base.port_or_known_default().unwrap_or(443);
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    // `localhost` may name both families, and nodes advertise IPv4 first.
+    let node = addresses.iter().find(|address| address.is_ipv4()).or_else(|| addresses.first());
+    node.copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))
 }

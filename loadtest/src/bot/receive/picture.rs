@@ -4,10 +4,11 @@
 //! `LAYOUTS_MAX` layouts ahead, `AGES_MAX` latencies per sender. A picture belongs to the newest layout whose RTP
 //! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
 
+use super::tint;
 use crate::bot::freeze::FreezeMeter;
+use crate::bot::picture_log::PictureLog;
 use crate::bot::report::{Code, HeightChange, OwnTile, Picture, Spread, Tile};
-use crate::bot::sent_log::SentLog;
-use crate::bot::signal::{LayoutTile, Person};
+use crate::bot::signal::{Canvas, LayoutTile, Person};
 use crate::clock::Clock;
 use crate::media::barcode::{self, BarCode, NUMBERS, SenderId};
 use codecs::decode::VideoDecoder;
@@ -21,17 +22,21 @@ use mcu_core::media::packet::Packet;
 use mcu_core::media::unit::{AccessUnit, Rotation, UnitHeader};
 use mcu_core::privacy::{Ledger, Plaintext, Purpose};
 use mcu_core::time::{ClockRate, MediaTime, Mono};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use transport::payload::{Assembled, Depacketizer};
 use transport::receive::{ReorderBuffer, Reordered};
 
 /// Layouts known ahead of the pictures that they are for.
 const LAYOUTS_MAX: usize = 64;
+/// Pictures whose layout may still turn out to have been another: ten seconds.
+const JUDGED_MAX: usize = 300;
 /// Latencies kept per sender: ten minutes of pictures, then the first ones stand for all.
 const AGES_MAX: usize = 18_000;
 /// Changes of height kept.
 const HEIGHTS_MAX: usize = 256;
+/// Colours nearer to each other than this are one, so that coding noise is none; 256 remain.
+const TINT_STEP: u8 = 16;
 /// Numbers by which a picture can be out of order: five seconds. Loops should be twice as long at least.
 const BACKWARDS_MAX: u16 = 150;
 /// A bot's own conference: it opens what was sent to it.
@@ -42,11 +47,18 @@ struct Stream {
     decoder: Box<dyn VideoDecoder>,
 }
 
+struct Layout {
+    /// The first picture that has it.
+    from: u32,
+    canvas: Canvas,
+    tiles: Vec<LayoutTile>,
+}
+
 /// Measures one picture line.
 pub(super) struct PictureMeter {
     line: SourceKind,
     own: SenderId,
-    sent: SentLog,
+    pictures: PictureLog,
     clock: Clock,
     /// The bot's start, but for the few milliseconds until it listens.
     started: Mono,
@@ -54,8 +66,12 @@ pub(super) struct PictureMeter {
     reorder: ReorderBuffer,
     codec: VideoCodec,
     stream: Option<Stream>,
+    /// Something was lost that later pictures build on: until a key frame, they show what no receiver would show.
+    is_damaged: bool,
     asked_at: Option<Mono>,
-    layouts: VecDeque<(u32, Vec<LayoutTile>)>,
+    layouts: VecDeque<Layout>,
+    /// RTP timestamps of the newest pictures that were read by some layout.
+    judged: VecDeque<u32>,
     names: HashMap<u64, String>,
     first_ever: Option<Mono>,
     counts: Counts,
@@ -76,6 +92,7 @@ struct Seen {
     is_self: bool,
     pictures: u64,
     unread: u64,
+    tints: BTreeSet<(u8, u8)>,
     codes: BTreeMap<SenderId, Reads>,
 }
 
@@ -90,19 +107,21 @@ struct Reads {
 }
 
 impl PictureMeter {
-    pub(super) fn new(line: SourceKind, own: SenderId, sent: SentLog, clock: Clock) -> Self {
+    pub(super) fn new(line: SourceKind, own: SenderId, pictures: PictureLog, clock: Clock) -> Self {
         Self {
             line,
             own,
-            sent,
+            pictures,
             clock,
             started: clock.now(),
             token: Ledger::default().issue(OWN, Purpose::Mixing),
             reorder: ReorderBuffer::default(),
             codec: VideoCodec::Vp8,
             stream: None,
+            is_damaged: false,
             asked_at: None,
             layouts: VecDeque::new(),
+            judged: VecDeque::new(),
             names: HashMap::new(),
             first_ever: None,
             counts: Counts::default(),
@@ -126,11 +145,13 @@ impl PictureMeter {
         self.reorder.set_round_trip(rtt);
     }
 
-    pub(super) fn layout(&mut self, from: u32, tiles: Vec<LayoutTile>) {
+    pub(super) fn layout(&mut self, from: u32, canvas: Canvas, tiles: Vec<LayoutTile>) {
+        let early = self.judged.iter().filter(|timestamp| is_at_or_after(**timestamp, from)).count();
+        self.counts.picture.frames_before_layout += early as u64;
         if self.layouts.len() == LAYOUTS_MAX {
             self.layouts.pop_front();
         }
-        self.layouts.push_back((from, tiles));
+        self.layouts.push_back(Layout { from, canvas, tiles });
     }
 
     pub(super) fn names(&mut self, people: &[Person]) {
@@ -168,6 +189,11 @@ impl PictureMeter {
     /// Decodes and reads one picture; false when only a key frame helps.
     fn decode(&mut self, unit: Assembled) -> bool {
         let Some(stream) = &mut self.stream else { return true };
+        self.is_damaged = !unit.keyframe && (self.is_damaged || !unit.contiguous);
+        if self.is_damaged {
+            self.counts.picture.frames_damaged += 1;
+            return false;
+        }
         let header = UnitHeader {
             conference: OWN,
             source: SourceId::main(ParticipantId(0)),
@@ -205,14 +231,18 @@ impl PictureMeter {
         }
         (picture.width, picture.height) = (Some(frame.size().width), Some(height));
         // Layouts that a newer one has replaced for this picture are over: timestamps grow.
-        while self.layouts.get(1).is_some_and(|(from, _)| is_at_or_after(timestamp, *from)) {
+        while self.layouts.get(1).is_some_and(|next| is_at_or_after(timestamp, next.from)) {
             self.layouts.pop_front();
         }
-        let current = self.layouts.front().filter(|(from, _)| is_at_or_after(timestamp, *from));
-        let Some((_, tiles)) = current else {
+        let current = self.layouts.front().filter(|layout| is_at_or_after(timestamp, layout.from));
+        let Some(Layout { canvas, tiles, .. }) = current else {
             self.counts.picture.frames_without_layout += 1;
             return;
         };
+        if self.judged.len() == JUDGED_MAX {
+            self.judged.pop_front();
+        }
+        self.judged.push_back(timestamp);
         let own = &mut self.counts.picture.own;
         if tiles.iter().any(|tile| tile.is_self) {
             own.with_tile += 1;
@@ -221,10 +251,12 @@ impl PictureMeter {
         }
         for tile in tiles {
             let fit = if tile.kind == SourceKind::Main { Fit::Cover } else { Fit::Contain };
-            let code = barcode::read(frame, tile.rect, fit);
+            let rect = scaled(tile.rect, frame.size().width, canvas.width);
+            let code = barcode::read(frame, rect, fit);
             let seen =
                 self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
-            seen.picture(tile, code, now, &self.sent);
+            let age = code.and_then(|code| self.pictures.seen(code.sender, code.number, self.own, now));
+            seen.picture(tile, code.map(|code| (code, age)), tint::of(frame, rect), now);
             if code.is_some_and(|code| code.sender == self.own) {
                 count_own(own, tile);
             }
@@ -242,6 +274,16 @@ impl PictureMeter {
             ..picture.clone()
         }
     }
+}
+
+/// A rectangle of the canvas on a picture that is `width` of its `canvas_width` across: a lower rate class.
+fn scaled(rect: Rect, width: u16, canvas_width: u16) -> Rect {
+    let scale = |length: u16| {
+        let scaled = u32::from(length) * u32::from(width) / u32::from(canvas_width.max(1));
+        // Beyond any picture: read nowhere.
+        u16::try_from(scaled).unwrap_or(u16::MAX)
+    };
+    Rect { x: scale(rect.x), y: scale(rect.y), width: scale(rect.width), height: scale(rect.height) }
 }
 
 fn count_own(own: &mut OwnTile, tile: &LayoutTile) {
@@ -268,15 +310,29 @@ const fn is_at_or_after(a: u32, b: u32) -> bool {
 
 impl Seen {
     const fn new(tile: &LayoutTile) -> Self {
-        Self { rect: tile.rect, is_self: tile.is_self, pictures: 0, unread: 0, codes: BTreeMap::new() }
+        Self {
+            rect: tile.rect,
+            is_self: tile.is_self,
+            pictures: 0,
+            unread: 0,
+            tints: BTreeSet::new(),
+            codes: BTreeMap::new(),
+        }
     }
 
-    fn picture(&mut self, tile: &LayoutTile, code: Option<BarCode>, now: Mono, sent: &SentLog) {
+    fn picture(
+        &mut self,
+        tile: &LayoutTile,
+        code: Option<(BarCode, Option<Duration>)>,
+        tint: Option<(u8, u8)>,
+        now: Mono,
+    ) {
         self.rect = tile.rect;
         self.is_self = tile.is_self;
         self.pictures += 1;
+        self.tints.extend(tint.map(|(u, v)| (u / TINT_STEP, v / TINT_STEP)));
         match code {
-            Some(code) => self.codes.entry(code.sender).or_default().read(code, now, sent),
+            Some((code, age)) => self.codes.entry(code.sender).or_default().read(code.number, age, now),
             None => self.unread += 1,
         }
     }
@@ -291,24 +347,25 @@ impl Seen {
             rect: self.rect,
             pictures: self.pictures,
             unread: self.unread,
+            tints: self.tints.len() as u64,
             codes,
         }
     }
 }
 
 impl Reads {
-    fn read(&mut self, code: BarCode, now: Mono, sent: &SentLog) {
+    fn read(&mut self, number: u16, age: Option<Duration>, now: Mono) {
         self.reads += 1;
-        if self.reads == 1 || code.number != self.last {
+        if self.reads == 1 || number != self.last {
             self.numbers += 1;
             self.freezes.shown(now);
             // Further back than this is a loop that begins again.
-            let step = code.number.wrapping_sub(self.last) % NUMBERS;
+            let step = number.wrapping_sub(self.last) % NUMBERS;
             self.backwards += u64::from(self.reads > 1 && step > NUMBERS - BACKWARDS_MAX);
-            self.last = code.number;
+            self.last = number;
         }
         if self.ages_ms.len() < AGES_MAX
-            && let Some(age) = sent.age(code.sender, code.number, now)
+            && let Some(age) = age
         {
             self.ages_ms.push(age.as_millis() as u32);
         }
