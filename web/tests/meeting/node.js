@@ -5,8 +5,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const BUILT = resolve(import.meta.dirname, '../../..', process.env.CARGO_TARGET_DIR ?? 'target', 'debug');
+const BUILT = resolve(fileURLToPath(new URL('../../..', import.meta.url)), process.env.CARGO_TARGET_DIR ?? 'target', 'debug');
 const START_MS_MAX = 30_000;
 
 /** A TCP port that was free a moment ago. */
@@ -87,18 +88,25 @@ export function load(words) {
 }
 
 /**
- * Bots in the node's ready meeting for `seconds`; resolves with their reports.
+ * Sends bots into the node's ready meeting, where they stay until told to leave.
+ * `leave` resolves with their reports, and with what they sent and saw when: `{unix_ms, sender, number, by}`.
  * @param {RunningNode} node
  */
-export async function bots(node, { count, seconds, firstSender = 1, flags = [] }) {
-  const report = join(node.dir, `bots-${firstSender}.json`);
-  const { done } = load(
-    ['join', '--announce', node.announce, '--count', String(count), '--seconds', String(seconds)]
-      .concat(['--first-sender', String(firstSender), '--report', report, '--measure', '--cache', join(BUILT, 'load-loops')], flags),
+export function bots(node, { count, firstSender = 1, flags = [] }) {
+  const [report, pictures] = ['json', 'lines'].map((ending) => join(node.dir, `bots-${firstSender}.${ending}`));
+  const { child, done } = load(
+    ['join', '--announce', node.announce, '--count', String(count), '--first-sender', String(firstSender), '--measure']
+      .concat(['--report', report, '--pictures', pictures, '--cache', join(BUILT, 'load-loops')], flags),
   );
-  const { code, output } = await done;
-  if (code !== 0) throw new Error(`mcu-load ended with ${code}:\n${output}\nthe node said:\n${node.log()}`);
-  return JSON.parse(await readFile(report, 'utf8'));
+  return {
+    async leave() {
+      child.kill('SIGINT');
+      const { code, output } = await done;
+      if (code !== 0) throw new Error(`mcu-load ended with ${code}:\n${output}\nthe node said:\n${node.log()}`);
+      const sightings = (await readFile(pictures, 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+      return { reports: JSON.parse(await readFile(report, 'utf8')), sightings };
+    },
+  };
 }
 
 /** One sample of the node's `/metrics`, by name (labels and all). */

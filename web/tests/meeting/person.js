@@ -1,10 +1,7 @@
 /** A person in a real browser, and what it sees and hears of the meeting. */
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { chromium } from 'playwright-core';
+import { barCodeReader, listen, observe, sendersSeen } from './eyes.js';
 import { load } from './node.js';
-
-const BARCODE = resolve(import.meta.dirname, '../../../loadtest/js/barcode.mjs');
 
 const ARGUMENTS = [
   '--no-sandbox',
@@ -19,76 +16,6 @@ const ARGUMENTS = [
   '--no-first-run',
 ];
 
-/** Runs in the page: reads bar codes out of every `every`-th shown frame, and tones out of the sound. */
-function observe() {
-  const state = { frames: [], every: 5, seen: 0 };
-  window.__observed = state;
-  const canvas = document.createElement('canvas');
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  const newer = (a, b) => ((a - b) | 0) >= 0;
-  /** The layout that holds for a frame: the last one whose first frame is not after it. */
-  const layoutAt = (timestamp) =>
-    window.__mcu.layouts.filter((layout) => layout.line === 'main' && newer(timestamp, layout.rtp_timestamp)).at(-1);
-  const watch = (video) => {
-    const frame = (_now, { rtpTimestamp, width, height }) => {
-      video.requestVideoFrameCallback(frame);
-      state.seen += 1;
-      if (state.seen % state.every !== 0) return;
-      const layout = layoutAt(rtpTimestamp);
-      if (!layout) return;
-      Object.assign(canvas, { width, height });
-      context.drawImage(video, 0, 0, width, height);
-      const image = context.getImageData(0, 0, width, height);
-      const scale = width / layout.canvas.width;
-      const tiles = layout.tiles.map((tile) => {
-        const rect = Object.fromEntries(['x', 'y', 'width', 'height'].map((key) => [key, tile[key] * scale]));
-        const code = window.readBarCode(image, rect, tile.kind === 'content');
-        return { participant: tile.participant_id, kind: tile.kind, self: tile.self, code };
-      });
-      state.frames.push({ rtpTimestamp, width, tiles });
-      if (state.frames.length > 2000) state.frames.shift();
-    };
-    video.requestVideoFrameCallback(frame);
-  };
-  const wait = setInterval(() => {
-    const video = document.querySelector('.pane-mix video.picture');
-    if (!video || !window.__mcu?.layouts) return;
-    clearInterval(wait);
-    watch(video);
-  }, 50);
-}
-
-/**
- * Runs in the page: the level of each frequency in the received sound, in dB of full scale: the median of `looks`
- * windows of a third of a second (Goertzel, Hann window: 30 Hz away it is 60 dB down).
- */
-async function listen({ frequencies, looks }) {
-  const size = 16_384;
-  const receiver = window.__mcu.pc.getReceivers().find(({ track }) => track.kind === 'audio');
-  const context = new AudioContext({ sampleRate: 48_000 });
-  await context.resume();
-  const analyser = new AnalyserNode(context, { fftSize: size });
-  context.createMediaStreamSource(new MediaStream([receiver.track])).connect(analyser);
-  const samples = new Float32Array(size);
-  const levels = frequencies.map(() => []);
-  for (let look = 0; look < looks; look += 1) {
-    await new Promise((done) => setTimeout(done, 400));
-    analyser.getFloatTimeDomainData(samples);
-    frequencies.forEach((hz, at) => {
-      const turn = 2 * Math.cos((2 * Math.PI * hz) / 48_000);
-      let [before, last] = [0, 0];
-      for (let n = 0; n < size; n += 1) {
-        const hann = 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / size);
-        [before, last] = [last, samples[n] * hann + turn * last - before];
-      }
-      const power = before * before + last * last - turn * before * last;
-      levels[at].push(10 * Math.log10((power * 16) / (size * size) + 1e-20));
-    });
-  }
-  await context.close();
-  return levels.map((values) => values.sort((one, other) => one - other)[Math.floor(values.length / 2)]);
-}
-
 /** One person: a browser of its own, since the camera file is a flag of the process. */
 export class Person {
   #browser;
@@ -96,9 +23,10 @@ export class Person {
 
   /**
    * @param {import('./node.js').RunningNode} node
-   * @param {{sender: number, name: string, query?: string}} who
+   * @param {{sender: number, name: string, query?: string, flags?: string[], screen?: object}} who `flags` of the
+   *   browser; `screen` as Playwright's context options.
    */
-  static async arrive(node, { sender, name, query = '' }) {
+  static async arrive(node, { sender, name, query = '', flags = [], screen = { viewport: { width: 1280, height: 800 } } }) {
     const person = new Person();
     const { code, output } = await load(['devices', '--dir', node.dir, '--sender', String(sender)]).done;
     if (code !== 0) throw new Error(`mcu-load devices: ${output}`);
@@ -108,11 +36,12 @@ export class Person {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: [
         ...ARGUMENTS,
+        ...flags,
         `--use-file-for-fake-video-capture=${devices.video}`,
         `--use-file-for-fake-audio-capture=${devices.audio}`,
       ],
     });
-    const context = await person.#browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const context = await person.#browser.newContext(screen);
     const page = await context.newPage();
     person.page = page;
     const origin = new URL(node.announced.join_url).origin;
@@ -125,8 +54,7 @@ export class Person {
     page.on('console', (message) => {
       if (message.type() === 'error') person.#faults.push(`console: ${message.text()}`);
     });
-    const source = (await readFile(BARCODE, 'utf8')).replaceAll(/^export /gm, '');
-    await context.addInitScript(`${source}\nwindow.readBarCode = readImageData;`);
+    await context.addInitScript(await barCodeReader());
     await page.addInitScript(observe);
     await page.goto(`${node.announced.join_url}?debug${query}`);
     return person;
@@ -141,6 +69,7 @@ export class Person {
       await page.getByRole('button', { name, exact: true }).click();
       await page.getByRole('button', { name, exact: true, pressed: true }).waitFor();
     }
+    this.joinedUnixMs = Date.now();
     await page.getByRole('button', { name: 'Join', exact: true }).click();
     await page.getByRole('button', { name: 'Leave' }).waitFor();
   }
@@ -149,7 +78,9 @@ export class Person {
   observed() {
     return this.page.evaluate(() => ({
       frames: window.__observed.frames,
-      seen: window.__observed.seen,
+      own: window.__observed.own,
+      overtaken: window.__observed.overtaken,
+      firstUnixMs: window.__observed.firstUnixMs,
       overlay: window.__mcu.overlayLog,
       layouts: window.__mcu.layouts,
     }));
@@ -158,19 +89,24 @@ export class Person {
   /** Reads every shown frame from now on, and forgets those before. */
   readEveryFrame() {
     return this.page.evaluate(() => {
-      Object.assign(window.__observed, { every: 1, frames: [] });
+      Object.assign(window.__observed, { every: 1, frames: [], overtaken: 0 });
     });
+  }
+
+  /** How many frames of the mix have been read since `readEveryFrame`. */
+  framesRead() {
+    return this.page.evaluate(() => window.__observed.frames.length);
+  }
+
+  /** How often the place has changed in which a participant was read in the mix. */
+  moves(participant) {
+    return this.page.evaluate((id) => window.__observed.moves[id]?.times ?? 0, participant);
   }
 
   /** Which senders were read in others' tiles: sender -> set of participants. */
   async others() {
     const { frames } = await this.observed();
-    const found = new Map();
-    for (const tile of frames.flatMap((frame) => frame.tiles)) {
-      if (tile.self || !tile.code) continue;
-      found.set(tile.code.sender, (found.get(tile.code.sender) ?? new Set()).add(tile.participant));
-    }
-    return found;
+    return sendersSeen(frames);
   }
 
   /** Level of each frequency in what it hears, in dB. */
@@ -186,6 +122,17 @@ export class Person {
       const pick = ({ kind, framesDecoded, framesPerSecond, frameWidth, freezeCount, concealedSamples, totalSamplesReceived, packetsLost, decoderImplementation }) =>
         ({ kind, framesDecoded, framesPerSecond, frameWidth, freezeCount, concealedSamples, totalSamplesReceived, packetsLost, decoderImplementation });
       return inbound.map(pick);
+    });
+  }
+
+  /** The way that media takes: `{protocol, local, remote}`, addresses as the browser tells them. */
+  path() {
+    return this.page.evaluate(async () => {
+      const stats = await window.__mcu.pc.getStats();
+      const transport = [...stats.values()].find(({ type }) => type === 'transport');
+      const pair = stats.get(transport.selectedCandidatePairId);
+      const [local, remote] = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
+      return { protocol: local.protocol, local: local.address, remote: remote.address };
     });
   }
 

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { api, load, startNode, until } from './node.js';
 import { Person } from './person.js';
 
-const TOOLS = resolve(import.meta.dirname, '../../../target/test-tools');
+const TOOLS = fileURLToPath(new URL('../../../target/test-tools', import.meta.url));
 const [ADA, ENCODER] = [2, 20];
 
 let node;
