@@ -1,0 +1,43 @@
+/** Ways to the node other than UDP over IPv4: IPv6, and ICE over TCP where UDP cannot be used. */
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { bots, startNode, until } from './node.js';
+import { Person } from './person.js';
+
+const [ADA, BOT] = [2, 14];
+
+let node;
+let ada;
+
+afterEach(async () => {
+  await ada?.goAway();
+  await node?.stop();
+  [ada, node] = [undefined, undefined];
+});
+
+/** Ada meets a bot; resolves with the way that her media takes once each sees the other. */
+async function meet(nodeFlags, browserFlags) {
+  node = await startNode(nodeFlags);
+  ada = await Person.arrive(node, { sender: ADA, name: 'Ada', flags: browserFlags });
+  await ada.join(node.announced.host_pin);
+  const crew = bots(node, { count: 1, firstSender: BOT, flags: ['--size', '180p'] });
+  await until('Ada sees the bot', async () => (await ada.others()).has(BOT), 120_000);
+  const path = await ada.path();
+  const { reports: [report] } = await crew.leave();
+  const seen = report.main.tiles.flatMap(({ codes }) => codes).find(({ sender }) => sender === ADA);
+  assert.ok(seen?.numbers > 1, `the bot sees Ada: ${JSON.stringify(report.main.tiles)}`);
+  assert.deepEqual(ada.faults(), []);
+  return path;
+}
+
+test('a browser and a bot meet over IPv6', { timeout: 240_000 }, async (t) => {
+  const { protocol, remote } = await meet(['--bind', '::1'], []);
+  t.diagnostic(`${protocol} to ${remote}`);
+  assert.deepEqual({ protocol, remote }, { protocol: 'udp', remote: '::1' });
+});
+
+test('a browser that may not use UDP comes by TCP', { timeout: 240_000 }, async (t) => {
+  const { protocol, remote } = await meet([], ['--webrtc-ip-handling-policy=disable_non_proxied_udp']);
+  t.diagnostic(`${protocol} to ${remote}`);
+  assert.equal(protocol, 'tcp');
+});
