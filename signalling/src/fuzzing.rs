@@ -7,7 +7,7 @@ mod shared;
 
 use crate::api::rooms::new_room;
 use crate::auth::{AdminToken, BEARER_BYTES_MAX, Tokens, bearer};
-use crate::command::{Control, Identity};
+use crate::command::Control;
 use crate::guard::same_origin;
 use crate::model::{JoinBody, LayoutChange, MuteChange, OfferBody, RoomChange, RoomCreation};
 use crate::room::{Alias, Pin, RoomTitle};
@@ -163,6 +163,7 @@ pub fn stream_resource(data: &[u8]) {
 mod tests {
     use super::shared::{piece, replay};
     use super::*;
+    use crate::command::Identity;
     use mcu_core::conference::roster::Role;
     use mcu_core::id::{ConferenceId, ParticipantId};
 
