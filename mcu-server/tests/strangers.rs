@@ -1,11 +1,12 @@
 //! Datagrams of strangers at a real UDP port of the node: counted, never answered, and nothing is kept of them.
 
-use mcu_server::peers::NewsSender;
+use mcu_server::peers::{NewsSender, Peers};
 use mcu_server::threads::NodeClock;
 use mcu_server::threads::io::{IoAddress, IoThread};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use transport::io::Backend;
 use transport::peer::{LocalAddress, Proto};
@@ -52,7 +53,8 @@ fn a_flood_of_strangers_is_counted_unanswered_and_forgotten() {
         backend: Backend::Batch,
     };
     let (news, _inlet) = NewsSender::channel(16);
-    let thread = IoThread::start(0, address, NodeClock::start(), news).expect("the port was free");
+    let peers = Peers::new(news, Arc::default());
+    let thread = IoThread::start(0, address, NodeClock::start(), peers).expect("the port was free");
     let gauges = thread.port.gauges();
     let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
     let sources: Vec<UdpSocket> = (0..SOURCES).map(|_| UdpSocket::bind(any).expect("a free port")).collect();
