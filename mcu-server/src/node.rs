@@ -190,12 +190,8 @@ impl Node {
             Arc::clone(&connections),
         ));
 
-        let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
         let admin_text = admin.secret().expose().clone();
-        let api_clock = Clock::new(move || clock.now(), crate::threads::unix_s);
-        let mut options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
-        // Checked with the configuration: at most 200.
-        options.participants_max = config.room.participants_max as u32;
+        let options = router_options(config, clock, admin)?;
         let media_addr = advertised(config, &io);
         Ok(Self {
             control,
@@ -257,6 +253,15 @@ impl Node {
         announcement.admin_token.clone_from(&self.admin);
         announcement.media_addr = self.media_addr.to_string();
     }
+}
+
+fn router_options(config: &Config, clock: NodeClock, admin: AdminToken) -> Result<RouterOptions, StartError> {
+    let tokens = Tokens::generate().map_err(|error| StartError::Randomness(error.to_string()))?;
+    let api_clock = Clock::new(move || clock.now(), crate::threads::unix_s);
+    let mut options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
+    // Checked with the configuration: at most 200.
+    options.participants_max = config.room.participants_max as u32;
+    Ok(options)
 }
 
 /// One io thread for each 8 cores, unless configured.

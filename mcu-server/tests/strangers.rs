@@ -64,7 +64,7 @@ fn a_flood_of_strangers_is_counted_unanswered_and_forgotten() {
         for n in 0..datagrams {
             let source = &sources[random.random_range(0..SOURCES)];
             sent += u64::from(source.send_to(&datagram(&mut random), bind).is_ok());
-            while n as usize % FLIGHT == 0 && gauges.datagrams[0].load(Ordering::Relaxed) < sent {
+            while (n as usize).is_multiple_of(FLIGHT) && gauges.datagrams[0].load(Ordering::Relaxed) < sent {
                 std::thread::yield_now();
             }
         }

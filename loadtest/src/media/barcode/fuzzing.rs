@@ -40,7 +40,7 @@ pub fn bar_code(data: &[u8]) {
     };
     let size = Size::new(16 + u16::from(width / 2) * 2, 16 + u16::from(height / 2) * 2);
     let drawn = (how & 1 == 1).then(|| script.u32()).flatten();
-    let drawn = drawn.and_then(|word| {
+    let drawn = drawn.map(|word| {
         let bits: [bool; 49] = std::array::from_fn(|at| word.rotate_left(at as u32 * 5) & 1 == 1);
         let cells: [[bool; SIDE]; SIDE] =
             std::array::from_fn(|row| std::array::from_fn(|cell| bits[row * SIDE + cell]));
@@ -51,7 +51,7 @@ pub fn bar_code(data: &[u8]) {
         let code =
             BarCode { sender: super::SenderId((word >> 12) as u16 & 0x3ff), number: word as u16 & 0xfff };
         assert_eq!(BarCode::from_cells(&code.cells()), Some(code));
-        Some(code)
+        code
     });
     let mut side = || script.u16();
     let tile = if how & 2 == 2 {
