@@ -316,12 +316,20 @@ fn line(stage: &Stage, reports: &[Report]) -> String {
         let fps = measured.iter().filter_map(|r| r.main.fps).fold(f64::INFINITY, f64::min);
         let ages = measured.iter().flat_map(|r| &r.main.tiles).flat_map(|t| &t.codes).map(|c| c.age_ms.p95);
         let worst = ages.max().unwrap_or(0);
+        let sees = measured.iter().map(|r| others_moving(r)).min().unwrap_or(0);
         line += &format!(
-            "  fps >= {fps:.1}  freezes {freezes}  concealed {} ms  latency p95 <= {worst} ms",
+            "  each sees >= {sees}  fps >= {fps:.1}  freezes {freezes}  concealed {} ms  latency p95 <= {worst} ms",
             concealed / 48
         );
     }
     line
+}
+
+/// How many others a bot has seen move: at least two of their pictures.
+fn others_moving(report: &Report) -> usize {
+    let codes = report.main.tiles.iter().flat_map(|tile| &tile.codes);
+    let moving = codes.filter(|code| code.sender != report.sender && code.numbers > 1);
+    moving.map(|code| code.sender).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 fn write_report(path: &Path, reports: &[Report]) -> std::io::Result<()> {

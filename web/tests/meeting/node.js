@@ -89,16 +89,18 @@ export function load(words) {
 
 /**
  * Sends bots into the node's ready meeting, where they stay until told to leave.
- * `leave` resolves with their reports, and with what they sent and saw when: `{unix_ms, sender, number, by}`.
+ * `sees` says how far they are; `leave` resolves with their reports, and with what they sent and saw when: `{unix_ms, sender, number, by}`.
  * @param {RunningNode} node
  */
 export function bots(node, { count, firstSender = 1, flags = [] }) {
   const [report, pictures] = ['json', 'lines'].map((ending) => join(node.dir, `bots-${firstSender}.${ending}`));
-  const { child, done } = load(
+  const { child, log, done } = load(
     ['join', '--announce', node.announce, '--count', String(count), '--first-sender', String(firstSender), '--measure']
       .concat(['--report', report, '--pictures', pictures, '--cache', join(BUILT, 'load-loops')], flags),
   );
   return {
+    /** How many others the bot that sees fewest has seen move so far. */
+    sees: () => Number([...log().matchAll(/each sees >= (\d+)/g)].at(-1)?.[1] ?? 0),
     async leave() {
       child.kill('SIGINT');
       const { code, output } = await done;

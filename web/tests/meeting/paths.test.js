@@ -22,6 +22,7 @@ async function meet(nodeFlags, browserFlags) {
   await ada.join(node.announced.host_pin);
   const crew = bots(node, { count: 1, firstSender: BOT, flags: ['--size', '180p'] });
   await until('Ada sees the bot', async () => (await ada.others()).has(BOT), 120_000);
+  await until('the bot sees Ada move', () => crew.sees() > 0, 60_000);
   const path = await ada.path();
   const { reports: [report] } = await crew.leave();
   const seen = report.main.tiles.flatMap(({ codes }) => codes).find(({ sender }) => sender === ADA);
