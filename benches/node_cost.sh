@@ -54,7 +54,7 @@ threads() {
 # The same for the whole process, threads that have ended included: utime and stime are fields 14 and 15 of proc(5).
 process() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$node/stat"; }
 
-metrics() { curl -fsS "http://127.0.0.1:$((port + 2))/metrics" | grep -v '^#'; }
+metrics() { curl -fsS "http://127.0.0.1:$((port + 2))/metrics" | grep -v '[#{]'; }
 
 floor() {
   taskset -c "$node_core" "$bins/floor" --people "$people" --height "$height" --codec "$codec" --kbps "$rendition_kbps" \
