@@ -1,0 +1,73 @@
+//! Rights, ends and sockets.
+
+use super::*;
+
+#[test]
+fn refusals_say_why() {
+    let mut meeting = Meeting::with(Settings { participants_max: 2, ..Settings::new("room", "Room") });
+    assert_eq!(meeting.join(p(1), Via::Browser, true), Ok(()));
+    assert_eq!(meeting.join(p(1), Via::Browser, true), Err(Refusal::JoinedBefore(p(1))));
+    assert_eq!(meeting.join(p(2), Via::Whip, false), Ok(()));
+    assert_eq!(meeting.join(p(3), Via::Browser, true), Err(Refusal::RoomFull { participants_max: 2 }));
+    assert_eq!(meeting.share(p(2), true), Err(Refusal::CannotShare(p(2))));
+    assert_eq!(meeting.share(p(9), true), Err(Refusal::NoSuchParticipant(p(9))));
+    for n in [1, 2] {
+        meeting.give(Input::Leave { participant: p(n), reason: ClosingReason::Left }).expect("here");
+    }
+    assert_eq!(meeting.log.last().map(|(_, effect)| effect), Some(&Effect::Ended));
+    assert_eq!(
+        (meeting.join(p(4), Via::Browser, true), meeting.conference.deadline()),
+        (Err(Refusal::Ended), None)
+    );
+}
+
+#[test]
+fn when_the_last_one_leaves_the_engine_is_left_with_nothing_to_do() {
+    let mut meeting = Meeting::of_browsers(1, true);
+    meeting.give(Input::Leave { participant: p(1), reason: ClosingReason::Draining }).expect("here");
+    let plan = meeting.plan();
+    assert!(plan.scenes.is_empty() && plan.views.is_empty() && plan.sound.listeners.is_empty());
+    let count = |wanted: &Effect| meeting.log.iter().filter(|(_, effect)| effect == wanted).count();
+    assert_eq!(count(&Effect::Ended), 1);
+    assert_eq!(count(&Effect::Disconnect { participant: p(1), reason: ClosingReason::Draining }), 1);
+}
+
+#[test]
+fn who_is_muted_is_told_is_not_heard_and_loses_the_word() {
+    let mut meeting = Meeting::of_browsers(2, true);
+    meeting.speak(p(1), 600);
+    assert_eq!(meeting.conference.active_speaker(), Some(p(1)));
+    assert!(meeting.plan().sound.speakers.contains(&SourceId::main(p(1))));
+    let from = meeting.now;
+    meeting.give(Input::Mute { participant: p(1), by: MutedBy::Host }).expect("here");
+    meeting.run_for(100);
+    let told = meeting.heard(p(1), from);
+    assert!(told.iter().any(|(_, event)| **event == Event::Muted { by: MutedBy::Host }));
+    assert_eq!(meeting.plan().sound.speakers, [SourceId::main(p(2))]);
+    meeting.speak(p(1), 1_000);
+    assert_eq!(meeting.conference.active_speaker(), None, "a late report gives the word to nobody");
+}
+
+#[test]
+fn a_fresh_socket_is_told_all_that_holds_even_after_a_long_time() {
+    let mut meeting = Meeting::of_browsers(2, true);
+    // Long enough for old timestamps to lie more than half their range back.
+    meeting.run_for(8 * 3_600_000);
+    let from = meeting.now;
+    let offset = meeting.offsets[&(p(2), SourceKind::Main)];
+    // Outside of `give`, since this layout is not that of a new plan.
+    meeting.conference.handle(from, Input::Listening { participant: p(2) }).expect("here");
+    let mut kinds = Vec::new();
+    while let Some(effect) = meeting.conference.poll_effect() {
+        let Effect::Event { to, event } = effect else { panic!("{effect:?}") };
+        assert_eq!(to, To::One(p(2)));
+        if let Event::Layout(layout) = &event {
+            let now = MediaTime::from_mono(from).to_rtp(ClockRate::VIDEO).wrapping_add(offset);
+            assert!(layout.rtp_timestamp.wrapping_sub(now) <= 3_000);
+        }
+        let json = serde_json::to_value(&event).expect("an event is plain data");
+        kinds.push(json["type"].as_str().map(str::to_owned));
+    }
+    let kinds: Vec<_> = kinds.iter().flatten().map(String::as_str).collect();
+    assert_eq!(kinds, ["welcome", "roster", "floor", "active_speaker", "layout", "video_request"]);
+}
