@@ -17,8 +17,6 @@ use std::time::Duration;
 use transport::peer::Medium;
 use transport::receive::LipSync;
 
-/// What could be used of every way, in kbit/s.
-const DESIRED_KBPS: u32 = 2_500;
 /// Where every estimate starts, in kbit/s.
 const START_KBPS: u32 = 1_500;
 /// The round trip that resends are waited for.
@@ -62,7 +60,7 @@ impl Seat {
             sync,
             pictures,
             sounds,
-            downlink: Downlink::new(participant, offsets, DESIRED_KBPS),
+            downlink: Downlink::new(participant, offsets),
             hears,
             sending: Sending::new(START_KBPS, now),
         }
@@ -200,7 +198,7 @@ impl Seat {
     /// Fills the way with padding as far as the estimate allows.
     pub(super) fn pad(&mut self, now: Mono) {
         if self.hears {
-            self.sending.pad(DESIRED_KBPS, now);
+            self.sending.pad(self.downlink.desired_kbps(), now);
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! | file | decides |
 //! |---|---|
+//! | `settings` | what a room is like |
 //! | `roster` | who is in, and what is known of each |
 //! | `floor` | who speaks, who has the word |
 //! | `seats` | who has a place in the picture |
@@ -32,6 +33,7 @@ pub mod renditions;
 pub mod requests;
 pub mod roster;
 mod seats;
+mod settings;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -40,13 +42,11 @@ pub use effect::{Effect, To};
 pub use event::Event;
 pub use input::Input;
 pub use planning::{GATHERED_FOR, PLAN_AHEAD, PLAN_INTERVAL_MIN};
+pub use settings::Settings;
 
 use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
-use crate::limits::{CANVAS_MAX, PARTICIPANTS_MAX};
 use crate::media::codec::VideoCodec;
-use crate::media::frame::Size;
-use crate::privacy::ContentAccess;
-use crate::time::{FrameInterval, Mono};
+use crate::time::Mono;
 use event::{ClosingReason, MutedBy, RosterEntry};
 use floor::Floor;
 use input::{Joining, Loudness, Medium, Receives, StateChange};
@@ -64,40 +64,6 @@ pub const RECONNECT_WINDOW: Duration = Duration::from_secs(60);
 
 /// The least time between two `roster` events.
 pub const ROSTER_INTERVAL_MIN: Duration = Duration::from_millis(100);
-
-/// What a conference is given when it begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The room in links.
-    pub alias: String,
-    /// The room for people.
-    pub name: String,
-    /// Pixels of every main picture.
-    pub canvas: Size,
-    /// The grid of ticks.
-    pub interval: FrameInterval,
-    /// Participants at a time; never more than [`PARTICIPANTS_MAX`].
-    pub participants_max: usize,
-    /// What participants are told about who can look inside.
-    pub access: ContentAccess,
-    /// The echo test: everybody sees itself.
-    pub echo: bool,
-}
-
-impl Settings {
-    /// A room as it is unless it says otherwise: 1280x720 at 30 frames per second.
-    pub fn new(alias: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            alias: alias.into(),
-            name: name.into(),
-            canvas: Size::new(1_280, 720),
-            interval: FrameInterval::FPS_30,
-            participants_max: PARTICIPANTS_MAX,
-            access: ContentAccess::NodeDecrypted,
-            echo: false,
-        }
-    }
-}
 
 /// Why an input changed nothing (or, of a `State`, not all it asked for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -155,12 +121,7 @@ pub struct Conference {
 impl Conference {
     /// An empty conference. What in `settings` is beyond a limit is brought down to it.
     pub fn new(id: ConferenceId, settings: Settings, now: Mono) -> Self {
-        let canvas = Size::new(
-            settings.canvas.width.min(CANVAS_MAX.width) & !1,
-            settings.canvas.height.min(CANVAS_MAX.height) & !1,
-        );
-        let participants_max = settings.participants_max.min(PARTICIPANTS_MAX);
-        let settings = Settings { canvas, participants_max, ..settings };
+        let settings = settings.within_limits();
         Self {
             id,
             planner: Planner::new(id, &settings),

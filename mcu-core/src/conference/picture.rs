@@ -11,6 +11,7 @@ use super::plan::{Fit, Rect, Scene, Tile};
 use super::roster::{LayoutChoice, Participant, Roster};
 use super::seats::Stage;
 use crate::id::{ParticipantId, SourceId, SourceKind};
+use crate::media::frame::Size;
 use std::sync::Arc;
 
 /// Up to this many people, a grid shows everybody large enough.
@@ -59,9 +60,17 @@ impl Picture<'_> {
         self.content.is_some_and(|holder| holder != viewer || self.settings.echo)
     }
 
+    /// The pixels of a scene.
+    pub(super) const fn canvas(&self, key: SceneKey) -> Size {
+        match key {
+            SceneKey::Content => self.settings.content_canvas,
+            _ => self.settings.canvas,
+        }
+    }
+
     /// What is on a scene, back to front.
     pub(super) fn tiles(&self, key: SceneKey) -> Arc<[Tile]> {
-        let canvas = self.settings.canvas;
+        let canvas = self.canvas(key);
         let people = |seats: &[ParticipantId], without: Option<ParticipantId>| -> Vec<SourceId> {
             seats.iter().copied().filter(|id| Some(*id) != without).map(SourceId::main).collect()
         };

@@ -136,7 +136,6 @@ impl Planner {
     fn scenes(&mut self, picture: &Picture<'_>) -> (Vec<Wish>, Vec<Scene>) {
         let mut wishes = Vec::new();
         let mut keys = BTreeSet::new();
-        let canvas = picture.settings.canvas;
         for viewer in picture.roster.iter().filter(|p| p.viewing && p.via.receives()) {
             let Some(receives) = viewer.receives() else { continue };
             let main = receives
@@ -147,13 +146,14 @@ impl Planner {
             for (line, on, key) in main.into_iter().chain(content) {
                 keys.insert(key);
                 let scene = self.scene_id(key);
+                let canvas = picture.canvas(key);
                 wishes.push(Wish { participant: viewer.id, line, scene, canvas, codec: on.codec });
             }
         }
         self.scenes.retain(|key, _| keys.contains(key));
         let scene = |(key, id): (&SceneKey, &SceneId)| Scene {
             id: *id,
-            canvas,
+            canvas: picture.canvas(*key),
             interval: picture.settings.interval,
             tiles: picture.tiles(*key),
         };

@@ -45,10 +45,31 @@ const fn shape(line: SourceKind, class: RateClass) -> Shape {
         (SourceKind::Main, RateClass::High) => Shape { shrink: 1, ticks: 1, kbps_max: 2_000 },
         // Half the frames at a quarter of the size: 300 kbit/s are enough for faces.
         (SourceKind::Main, RateClass::Low) => Shape { shrink: 2, ticks: 2, kbps_max: 500 },
-        // Text wants pixels, not frames: content is never shrunk.
-        (SourceKind::Content, RateClass::High) => Shape { shrink: 1, ticks: 2, kbps_max: 1_500 },
+        // Text wants pixels, not frames: no class shrinks content.
+        (SourceKind::Content, RateClass::High) => Shape { shrink: 1, ticks: 2, kbps_max: 2_500 },
         (SourceKind::Content, RateClass::Low) => Shape { shrink: 1, ticks: 6, kbps_max: 250 },
     }
+}
+
+/// The most that a picture on `line` is ever worth, in kbit/s.
+pub const fn kbps_max(line: SourceKind) -> u32 {
+    shape(line, RateClass::High).kbps_max
+}
+
+/// The largest picture of `size`'s shape that everybody who takes `codec` can be expected to decode: browsers offer
+/// H.264 at level 3.1, which is 3 600 macroblocks (ITU-T H.264 table A-1), 1280x720.
+fn within_level(codec: VideoCodec, size: Size) -> Size {
+    const MACROBLOCKS_MAX: u32 = 3_600;
+    let macroblocks = |size: Size| u32::from(size.width.div_ceil(16)) * u32::from(size.height.div_ceil(16));
+    if codec != VideoCodec::H264 || macroblocks(size) <= MACROBLOCKS_MAX {
+        return size;
+    }
+    let (width, height) = (u32::from(size.width), u32::from(size.height));
+    let smaller = (2..=size.height).rev().map(|rows| {
+        let columns = u32::from(rows) * width / height;
+        Size::new(columns as u16 & !1, rows & !1)
+    });
+    smaller.into_iter().find(|size| macroblocks(*size) <= MACROBLOCKS_MAX).unwrap_or(size)
 }
 
 /// The lowest estimate with which `pictures` of the high class are sent.
@@ -255,6 +276,7 @@ impl Renditions {
         });
         let size =
             Size::new((first.canvas.width / shape.shrink) & !1, (first.canvas.height / shape.shrink) & !1);
+        let size = within_level(codec, size);
         let interval = self.interval.times(shape.ticks);
         Rendition { id, scene, codec, size, interval, class, bitrate_kbps }
     }
@@ -361,6 +383,25 @@ mod tests {
         let (renditions, _) = house.at(ms(1_000));
         assert_eq!(renditions[1].size, Size::new(1280, 720), "text is not shrunk");
         assert!(renditions.iter().map(|r| r.bitrate_kbps).sum::<u32>() <= 800);
+    }
+
+    #[test]
+    fn a_picture_stays_within_the_level_that_browsers_offer() {
+        let full = Size::new(1_920, 1_080);
+        assert_eq!(within_level(VideoCodec::Vp8, full), full);
+        assert_eq!(within_level(VideoCodec::H264, full), Size::new(1_280, 720));
+        assert_eq!(within_level(VideoCodec::H264, Size::new(1_080, 1_920)), Size::new(720, 1_280));
+        assert_eq!(within_level(VideoCodec::H264, Size::new(1_280, 720)), Size::new(1_280, 720), "fits");
+        // Two codecs of one scene: composed once, scaled once.
+        let content = |participant, codec| {
+            let wish = wish(participant, SourceKind::Content);
+            Wish { canvas: full, codec, ..wish }
+        };
+        let mut house = House::new(&[content(A, VideoCodec::Vp8), content(B, VideoCodec::H264)]);
+        let sizes: Vec<_> = house.at(ms(0)).0.iter().map(|r| (r.codec, r.size, r.scene)).collect();
+        let scene = SceneId(2);
+        let expected = [(VideoCodec::H264, Size::new(1_280, 720), scene), (VideoCodec::Vp8, full, scene)];
+        assert!(expected.iter().all(|it| sizes.contains(it)) && sizes.len() == 2, "{sizes:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub const LESS_AFTER: Duration = Duration::from_secs(3);
 pub const MORE_AFTER: Duration = Duration::from_millis(500);
 /// What content is asked for before its first picture.
 const CONTENT_FPS: u32 = 15;
-const CONTENT_ROWS: u16 = 720;
+const CONTENT_ROWS: u16 = 1_080;
 /// Nobody is asked for a slower picture than this.
 const FPS_MIN: u32 = 5;
 

@@ -71,14 +71,17 @@ impl Config {
             let text = format!("must be 1 to {}", limits::PARTICIPANTS_MAX);
             return Err(ConfigError::value("room.participants_max", &text));
         }
-        let canvas = self.room.canvas;
-        let fits = (320..=limits::CANVAS_MAX.width).contains(&canvas.width)
-            && (180..=limits::CANVAS_MAX.height).contains(&canvas.height)
-            && canvas.width.is_multiple_of(16)
-            && canvas.height.is_multiple_of(2);
-        if !fits {
-            let text = "must be 320x180 to 1920x1080, the width a multiple of 16, the height even";
-            return Err(ConfigError::value("room.canvas", text));
+        for (key, canvas) in
+            [("room.canvas", self.room.canvas), ("room.content_canvas", self.room.content_canvas)]
+        {
+            let fits = (320..=limits::CANVAS_MAX.width).contains(&canvas.width)
+                && (180..=limits::CANVAS_MAX.height).contains(&canvas.height)
+                && canvas.width.is_multiple_of(16)
+                && canvas.height.is_multiple_of(2);
+            if !fits {
+                let text = "must be 320x180 to 1920x1080, the width a multiple of 16, the height even";
+                return Err(ConfigError::value(key, text));
+            }
         }
         if self.media.io_threads > 64 {
             return Err(ConfigError::value("media.io_threads", "must be 0 (one per 8 cores) to 64"));
@@ -124,8 +127,10 @@ mod tests {
     #[test]
     fn a_canvas_out_of_bounds_is_refused() {
         assert!(load("[room]\ncanvas = { width = 1280, height = 720 }").is_ok());
-        let text = load("[room]\ncanvas = { width = 9999, height = 720 }").expect_err("huge").to_string();
-        assert!(text.contains("room.canvas"), "{text}");
+        for key in ["canvas", "content_canvas"] {
+            let text = load(&format!("[room]\n{key} = {{ width = 9999, height = 720 }}")).expect_err("huge");
+            assert!(text.to_string().contains(&format!("room.{key}")), "{text}");
+        }
     }
 
     #[test]

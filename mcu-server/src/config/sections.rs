@@ -156,13 +156,15 @@ impl Default for EncoderSection {
 pub struct RoomSection {
     /// Pixels of the mixed picture.
     pub canvas: Size,
+    /// Pixels of a shared screen that is sent as a picture of its own.
+    pub content_canvas: Size,
     /// Participants of one room, unless the room says less.
     pub participants_max: usize,
 }
 
 impl Default for RoomSection {
     fn default() -> Self {
-        Self { canvas: Size::new(1_280, 720), participants_max: 50 }
+        Self { canvas: Size::new(1_280, 720), content_canvas: Size::new(1_920, 1_080), participants_max: 50 }
     }
 }
 

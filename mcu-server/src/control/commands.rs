@@ -264,6 +264,7 @@ impl ControlState {
             None => Settings { echo: true, participants_max: 1, ..Settings::new(Alias::ECHO, "Echo test") },
         };
         settings.canvas = self.parts.config.room.canvas;
+        settings.content_canvas = self.parts.config.room.content_canvas;
         let id = ConferenceId(self.conference_ids.next_id());
         let token = self.ledger.issue(id, Purpose::Mixing);
         settings.access = self.ledger.access(id);

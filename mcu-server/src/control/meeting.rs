@@ -183,8 +183,7 @@ impl Meeting {
         self.peers
             .insert(participant, MeetingPeer { peer: id, io, receives, connected: false, stats_seen: 0 });
         let conference = self.conference.id();
-        let desired_kbps = 2_500;
-        let new = NewPeer { id, participant, conference, peer, feeds, rtp_offsets, desired_kbps };
+        let new = NewPeer { id, participant, conference, peer, feeds, rtp_offsets };
         parts.io[io].command(PeerCommand::Add(Box::new(new)));
     }
 

@@ -9,6 +9,7 @@ use super::lines::index;
 use crate::engine::outgoing::VideoBurst;
 use crate::engine::totals::MediaTotals;
 use mcu_core::conference::plan::{MeetingPlan, RateClass};
+use mcu_core::conference::renditions;
 use mcu_core::id::{ParticipantId, RenditionId, SceneId, SourceKind};
 use mcu_core::time::Mono;
 use std::time::Duration;
@@ -60,7 +61,6 @@ pub struct Downlink {
     lines: [Option<PictureOut>; 2],
     gate: PacerGate,
     recover: RecoverPolicy,
-    desired_kbps: u32,
     /// Zero until the first is known.
     estimate_kbps: u32,
     told: Option<(u32, Mono)>,
@@ -78,8 +78,8 @@ struct Counted {
 
 impl Downlink {
     /// A way on which nothing was sent. `rtp_offsets`: for each picture line that is sent (main, content), what is
-    /// added to the 90 kHz time of a tick, random (RFC 3550 §5.1). `desired_kbps`: what could be used of the way.
-    pub fn new(participant: ParticipantId, rtp_offsets: [Option<u32>; 2], desired_kbps: u32) -> Self {
+    /// added to the 90 kHz time of a tick, random (RFC 3550 §5.1).
+    pub fn new(participant: ParticipantId, rtp_offsets: [Option<u32>; 2]) -> Self {
         let line = |kind| {
             let offset = rtp_offsets[index(kind)]?;
             // The low bits of the offset are as random as any; below 2^15, as the switch asks.
@@ -91,7 +91,6 @@ impl Downlink {
             lines: [line(SourceKind::Main), line(SourceKind::Content)],
             gate: PacerGate::default(),
             recover: RecoverPolicy::default(),
-            desired_kbps,
             estimate_kbps: 0,
             told: None,
             starved: 0,
@@ -114,6 +113,14 @@ impl Downlink {
                 }
             }
         }
+    }
+
+    /// What could be used of the way, in kbit/s: the most that its pictures are worth, and a quarter for packet headers,
+    /// sound, and what is sent again. An estimator probes no further.
+    pub fn desired_kbps(&self) -> u32 {
+        let shown = self.lines.iter().flatten().filter(|line| line.switch.target().is_some());
+        let pictures: u32 = shown.map(|line| renditions::kbps_max(line.kind)).sum();
+        pictures.max(renditions::kbps_max(SourceKind::Main)) / 4 * 5
     }
 
     /// Whether pictures of `rendition` go to this receiver.
@@ -180,7 +187,7 @@ impl Downlink {
             return None;
         }
         let way_full = self.gate.is_full(first_unsent, now);
-        self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps, way_full, now)
+        self.recover.reset_kbps(self.estimate_kbps, self.desired_kbps(), way_full, now)
     }
 
     /// Adds what happened since the last time to `totals`.
@@ -223,7 +230,7 @@ mod tests {
     }
 
     fn watching() -> Downlink {
-        let mut downlink = Downlink::new(ParticipantId(1), [Some(7), None], 2_500);
+        let mut downlink = Downlink::new(ParticipantId(1), [Some(7), None]);
         for line in downlink.lines.iter_mut().flatten() {
             line.switch.select(Some(HIGH));
         }
@@ -268,6 +275,14 @@ mod tests {
         assert_eq!(downlink.offer(&other, None, Mono::ZERO), None);
         assert_eq!(downlink.keyframe_requested(SourceKind::Content, Mono::ZERO), None);
         assert_eq!(downlink.keyframe_requested(SourceKind::Main, Mono::ZERO), Some(HIGH));
+    }
+
+    #[test]
+    fn content_is_worth_a_wider_way() {
+        let mut downlink = Downlink::new(ParticipantId(1), [Some(7), Some(8)]);
+        assert_eq!(downlink.desired_kbps(), 2_500, "nothing is shown yet");
+        downlink.lines.iter_mut().flatten().for_each(|line| line.switch.select(Some(HIGH)));
+        assert_eq!(downlink.desired_kbps(), 5_625);
     }
 
     #[test]

@@ -30,8 +30,6 @@ pub struct NewPeer {
     pub feeds: LineFeeds,
     /// Added to the 90 kHz time of a tick, by line: main, content.
     pub rtp_offsets: [u32; 2],
-    /// What could be used of the way to it.
-    pub desired_kbps: u32,
 }
 
 /// The numbering of the sound that is sent.
@@ -57,7 +55,7 @@ pub struct Seat {
 impl Seat {
     /// Takes a place.
     pub fn new(new: NewPeer) -> Self {
-        let NewPeer { id, participant, conference, mut peer, feeds, rtp_offsets, desired_kbps } = new;
+        let NewPeer { id, participant, conference, mut peer, feeds, rtp_offsets } = new;
         let mut sync = LipSync::default();
         let source = |kind| SourceId { participant, kind };
         let [main_picture, content_picture] = feeds.pictures;
@@ -72,7 +70,8 @@ impl Seat {
         let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
         let offset = |line: Line| peer.send_codec(line).map(|_| rtp_offsets[index(line.kind)]);
         let offsets = [offset(Line::MAIN_VIDEO), offset(Line::CONTENT_VIDEO)];
-        peer.set_desired_bitrate(desired_kbps);
+        let downlink = Downlink::new(participant, offsets);
+        peer.set_desired_bitrate(downlink.desired_kbps());
         Self {
             id,
             participant,
@@ -81,7 +80,7 @@ impl Seat {
             sync,
             pictures,
             sounds,
-            downlink: Downlink::new(participant, offsets, desired_kbps),
+            downlink,
             sound: SoundNumbers {
                 sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
                 timestamp_offset: rtp_offsets[1],
@@ -119,7 +118,12 @@ impl Seat {
 
     /// Takes over what the plan gives this participant.
     pub(super) fn select(&mut self, plan: &MeetingPlan, now: Mono) {
+        let before = self.downlink.desired_kbps();
         self.downlink.select(plan, now);
+        let desired = self.downlink.desired_kbps();
+        if desired != before {
+            self.peer.set_desired_bitrate(desired);
+        }
     }
 
     /// Sends one picture, if it is for this peer. `None`: it is not; otherwise whether a key frame is needed.

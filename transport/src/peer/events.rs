@@ -11,7 +11,7 @@ use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::time::Mono;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use str0m::bwe::BweKind;
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::media::Mid;
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::stats::PeerStats as LibraryStats;
@@ -19,6 +19,9 @@ use str0m::{Event, Rtc};
 
 /// Seconds from the NTP epoch (1900) to the Unix epoch (RFC 5905 §6).
 const NTP_TO_UNIX_SECONDS: u64 = 2_208_988_800;
+
+/// How often `PeerEvent::Stats` comes.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What it takes to tell which line an event is about.
 #[derive(Debug)]
@@ -30,6 +33,24 @@ pub(crate) struct Translator {
     streams: Vec<(Ssrc, Line)>,
     unknown_format: u64,
     last_stats: Option<(Mono, u64, u64)>,
+    estimate: Estimate,
+}
+
+/// What the library thinks of the way, in kbit/s. It tells the mean of its last three seconds, which knows of a squeeze
+/// two seconds late; what it holds at the moment stands only in its statistics. We fall with the one and rise with the other.
+#[derive(Debug, Default)]
+struct Estimate {
+    mean: Option<u32>,
+    present: Option<u32>,
+    told: Option<u32>,
+}
+
+impl Estimate {
+    /// The lower of the two, if it is another than before.
+    fn news(&mut self) -> Option<PeerEvent> {
+        let kbps = self.mean.into_iter().chain(self.present).min()?;
+        (self.told.replace(kbps) != Some(kbps)).then_some(PeerEvent::Estimate { kbps })
+    }
 }
 
 impl Translator {
@@ -48,6 +69,7 @@ impl Translator {
             streams: Vec::with_capacity(STREAMS_PER_PEER_MAX),
             unknown_format: 0,
             last_stats: None,
+            estimate: Estimate::default(),
         }
     }
 
@@ -69,10 +91,14 @@ impl Translator {
             Event::KeyframeRequest(request) => {
                 Some(PeerEvent::KeyframeRequested { line: self.line(request.mid)? })
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => Some(PeerEvent::Estimate {
-                kbps: u32::try_from(estimate.as_u64() / 1_000).unwrap_or(u32::MAX),
-            }),
-            Event::PeerStats(stats) => Some(PeerEvent::Stats(self.stats(&stats, clock))),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                self.estimate.mean = Some(kbps_of(estimate));
+                self.estimate.news()
+            }
+            Event::PeerStats(stats) => {
+                self.estimate.present = stats.bwe_tx.map(kbps_of);
+                self.stats(&stats, clock).map(PeerEvent::Stats).or_else(|| self.estimate.news())
+            }
             _ => None,
         }
     }
@@ -116,23 +142,31 @@ impl Translator {
         Some(line)
     }
 
-    fn stats(&mut self, stats: &LibraryStats, clock: &ClockBase) -> PeerStats {
+    /// Figures of the last second, once a second.
+    fn stats(&mut self, stats: &LibraryStats, clock: &ClockBase) -> Option<PeerStats> {
         let at = clock.mono(stats.timestamp);
         let (received, sent) = (stats.peer_bytes_rx, stats.peer_bytes_tx);
-        let (since, received_before, sent_before) =
-            self.last_stats.replace((at, received, sent)).unwrap_or((at, received, sent));
+        let (since, received_before, sent_before) = self.last_stats.unwrap_or((at, received, sent));
+        if self.last_stats.is_some() && at.since(since) < STATS_INTERVAL {
+            return None;
+        }
+        self.last_stats = Some((at, received, sent));
         let kbps = |bytes: u64| {
             let micros = at.since(since).as_micros().max(1);
             u32::try_from(u128::from(bytes) * 8_000 / micros).unwrap_or(u32::MAX)
         };
-        PeerStats {
+        Some(PeerStats {
             rtt: stats.rtt,
             send_loss_permille: stats.egress_loss_fraction.map(permille),
             receive_loss_permille: stats.ingress_loss_fraction.map(permille),
             receive_kbps: kbps(received.saturating_sub(received_before)),
             send_kbps: kbps(sent.saturating_sub(sent_before)),
-        }
+        })
     }
+}
+
+fn kbps_of(rate: Bitrate) -> u32 {
+    u32::try_from(rate.as_u64() / 1_000).unwrap_or(u32::MAX)
 }
 
 /// The library's buffer as `Bytes`, not copied.
@@ -166,6 +200,23 @@ mod tests {
             ntp_of(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
             ((NTP_TO_UNIX_SECONDS + 1) << 32) | 1 << 31
         );
+    }
+
+    #[test]
+    fn an_estimate_falls_at_once_and_rises_with_the_mean() {
+        let mut estimate = Estimate::default();
+        let mut news = |mean: Option<u32>, present: Option<u32>| {
+            (estimate.mean, estimate.present) = (mean, present);
+            match estimate.news() {
+                Some(PeerEvent::Estimate { kbps }) => Some(kbps),
+                _ => None,
+            }
+        };
+        assert_eq!(news(None, None), None);
+        assert_eq!(news(Some(2_000), None), Some(2_000));
+        assert_eq!(news(Some(2_000), Some(2_100)), None, "nothing new");
+        assert_eq!(news(Some(2_000), Some(280)), Some(280), "a squeeze");
+        assert_eq!(news(Some(300), Some(1_000)), Some(300), "and its end");
     }
 
     #[test]

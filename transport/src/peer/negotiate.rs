@@ -22,8 +22,8 @@ use str0m::net::TcpType;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig, RtcError};
 
-/// How often a peer's figures are told.
-const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the library's figures are read: its estimate of the present moment stands nowhere else (see `events`).
+const LIBRARY_STATS_INTERVAL: Duration = Duration::from_millis(125);
 /// How often sender and receiver reports leave. Sound's usual five seconds would leave a new receiver out of step as long.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -202,7 +202,7 @@ fn library_config(config: &PeerConfig, plan: &Plan) -> RtcConfig {
         .clear_codecs()
         .set_extension_map(extensions)
         .enable_bwe(Some(Bitrate::kbps(u64::from(config.start_kbps))))
-        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_stats_interval(Some(LIBRARY_STATS_INTERVAL))
         .set_rtcp_report_interval_audio(REPORT_INTERVAL)
         .set_rtcp_report_interval_video(REPORT_INTERVAL)
         .set_dtls_version(match config.dtls {

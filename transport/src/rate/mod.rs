@@ -4,10 +4,8 @@
 //! Thread: io. Pure: every policy takes `now`. The measurements behind the constants are those of str0m 0.25 and
 //! Chromium on a link cut to 300 kbit/s.
 
-mod probe;
 mod recover;
 mod skip;
 
-pub use probe::{Desired, ProbePolicy};
 pub use recover::RecoverPolicy;
 pub use skip::PacerGate;

@@ -121,6 +121,7 @@ fn content_is_a_picture_of_its_own_or_composed_in() {
     meeting.run_for(1_000);
     let content = scene_of(meeting.plan(), p(2), SourceKind::Content).expect("it has a line for it");
     assert_eq!(content.tiles[0].source, SourceId::content(p(1)));
+    assert_eq!((content.canvas.height, content.tiles[0].rect.height), (1_080, 1_080), "text stays sharp");
     assert!(scene_of(meeting.plan(), p(1), SourceKind::Content).is_none(), "not one's own");
     let composed = scene_of(meeting.plan(), p(3), SourceKind::Main).expect("it sees");
     assert_eq!(composed.tiles[0].source, SourceId::content(p(1)));
