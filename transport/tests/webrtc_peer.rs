@@ -196,6 +196,35 @@ fn resends_make_up_for_loss_both_ways() {
 }
 
 #[test]
+fn what_was_let_go_of_is_not_sent_again() {
+    // Of twenty packets the sixth to the tenth are lost on their way to the client.
+    let received = |forget: bool| {
+        let mut world = World::new(0x10_56, &[AUDIO, VIDEO]);
+        world.connect();
+        let picture: Arc<[u8]> = Arc::from(&VP8_PAYLOAD[..]);
+        for n in 0..20u64 {
+            world.loss_permille = if (5..10).contains(&n) { 1_000 } else { 0 };
+            let with = meta(n, n as u32 * 1_800, world.now);
+            world.peer.send_video(Line::MAIN_VIDEO, &picture, &with).expect("taken");
+            world.drain_peer();
+            world.run_for(Duration::from_millis(20));
+            if n == 9 && forget {
+                world.peer.forget_sent(Line::MAIN_VIDEO);
+            }
+        }
+        world.run_for(Duration::from_secs(2));
+        let packet = |(_, e): &(Mono, Event)| match e {
+            Event::RtpPacket(p) if !p.payload.is_empty() => Some(*p.seq_no),
+            _ => None,
+        };
+        world.client_events.iter().filter_map(packet).collect::<BTreeSet<u64>>()
+    };
+    assert!(received(false).len() > 15, "the control: what was lost is sent again");
+    let kept: BTreeSet<u64> = (0..5).chain(10..20).collect();
+    assert_eq!(received(true), kept);
+}
+
+#[test]
 fn without_answered_checks_the_peer_gives_up() {
     let mut world = World::new(3, &[AUDIO]);
     world.cut = true;

@@ -88,6 +88,8 @@ impl Seat {
                 false
             }
             Some(Verdict::Hold { wants_keyframe }) => wants_keyframe,
+            // The model sends nothing again.
+            Some(Verdict::GiveUp { .. }) => false,
             None => false,
         }
     }

@@ -19,6 +19,10 @@ pub const HIGH_FLOOR_TWO_KBPS: u32 = 1_000;
 const CLIMB_PERCENT: u32 = 120;
 /// How long a way has to be too narrow.
 pub const DOWN_AFTER: Duration = Duration::from_secs(1);
+/// How long, where it is far too narrow: such a receiver is given no picture until it has moved.
+pub const FAR_DOWN_AFTER: Duration = Duration::from_millis(300);
+/// Far too narrow is less than this much of the floor.
+const FAR_PERCENT: u32 = 67;
 /// How long a way has to be wide enough.
 pub const UP_AFTER: Duration = Duration::from_secs(5);
 /// Taken off an estimate for one Opus stream with its headers.
@@ -93,6 +97,8 @@ struct Rung {
     pictures: usize,
     /// Since when the estimate has spoken for the other class.
     misplaced: Option<Mono>,
+    /// Since when it has been far too low for this one.
+    starved: Option<Mono>,
 }
 
 /// Who is in which class.
@@ -103,7 +109,14 @@ impl Ladder {
     /// A new path, about which nothing is known; the class of the one before is kept.
     pub(super) fn connect(&mut self, id: ParticipantId) {
         let class = self.0.get(&id).map_or(RateClass::High, |rung| rung.class_next);
-        let rung = Rung { class, class_next: class, estimate_kbps: None, pictures: 1, misplaced: None };
+        let rung = Rung {
+            class,
+            class_next: class,
+            estimate_kbps: None,
+            pictures: 1,
+            misplaced: None,
+            starved: None,
+        };
         self.0.insert(id, rung);
     }
 
@@ -128,7 +141,7 @@ impl Ladder {
         let mut moves = false;
         for rung in self.0.values_mut() {
             if rung.due().is_some_and(|due| due <= now) {
-                rung.misplaced = None;
+                (rung.misplaced, rung.starved) = (None, None);
                 rung.class_next = rung.other();
                 moves = true;
             }
@@ -172,7 +185,9 @@ impl Rung {
             RateClass::High => kbps < floor,
             RateClass::Low => kbps >= floor * CLIMB_PERCENT / 100,
         };
+        let starved = self.class_next == RateClass::High && kbps < floor * FAR_PERCENT / 100;
         self.misplaced = misplaced.then(|| self.misplaced.unwrap_or(now));
+        self.starved = starved.then(|| self.starved.unwrap_or(now));
     }
 
     fn due(&self) -> Option<Mono> {
@@ -180,7 +195,8 @@ impl Rung {
             RateClass::High => DOWN_AFTER,
             RateClass::Low => UP_AFTER,
         };
-        self.misplaced.map(|since| since + after)
+        let misplaced = self.misplaced.map(|since| since + after);
+        misplaced.into_iter().chain(self.starved.map(|since| since + FAR_DOWN_AFTER)).min()
     }
 
     /// What this receiver's class may send it of one picture; nothing when it says nothing about the class:
@@ -325,12 +341,13 @@ mod tests {
         let (shared, _) = house.at(ms(0));
         assert_eq!((shared.len(), shared[0].bitrate_kbps), (1, 1_377));
 
-        house.ladder.estimate(B, 300, ms(100));
+        house.ladder.estimate(B, 500, ms(100));
         assert_eq!(house.ladder.deadline(), Some(ms(1_100)));
         assert_eq!(house.at(ms(100)).0, shared, "the one that leaves slows nobody down");
         assert!(!house.ladder.tick(ms(1_099)));
         assert!(house.ladder.tick(ms(1_100)));
         assert_eq!(house.ladder.class(B), Some(RateClass::High), "until the gathering");
+        house.ladder.estimate(B, 300, ms(1_200));
         house.ladder.gather(ms(1_300));
         let (both, views) = house.at(ms(1_300));
         assert_eq!(both[0], shared[0]);
@@ -346,6 +363,20 @@ mod tests {
         assert!(house.ladder.tick(ms(8_000)));
         house.ladder.gather(ms(8_200));
         assert_eq!(house.at(ms(8_200)).0.len(), 1);
+    }
+
+    #[test]
+    fn who_is_starved_moves_down_sooner() {
+        let far = HIGH_FLOOR_KBPS * FAR_PERCENT / 100;
+        for (kbps, after) in [(far, DOWN_AFTER), (far - 1, FAR_DOWN_AFTER)] {
+            let mut house = House::new(&[wish(A, SourceKind::Main)]);
+            house.ladder.estimate(A, kbps, ms(0));
+            assert_eq!(house.ladder.deadline(), Some(Mono::ZERO + after), "{kbps}");
+        }
+        let mut house = House::new(&[wish(A, SourceKind::Main)]);
+        house.ladder.estimate(A, far - 1, ms(0));
+        house.ladder.estimate(A, far, ms(299));
+        assert!(!house.ladder.tick(ms(999)) && house.ladder.tick(ms(1_000)), "no longer starved");
     }
 
     #[test]

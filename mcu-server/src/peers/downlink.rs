@@ -41,6 +41,12 @@ pub enum Verdict {
         /// Whether the rendition should make a key frame for this receiver.
         wants_keyframe: bool,
     },
+    /// Write nothing, and let go of what was lost: what is sent again of pictures that nobody waits for any more stands
+    /// in the way of those to come. Said once, when the way has become far too narrow.
+    GiveUp {
+        /// Which of its lines.
+        kind: SourceKind,
+    },
 }
 
 /// A picture line that is sent.
@@ -52,6 +58,8 @@ struct PictureOut {
     scene: Option<SceneId>,
     /// When a key frame was last expected or asked for.
     asked: Mono,
+    /// Whether the last picture was not begun because the way was far too narrow.
+    starving: bool,
 }
 
 /// The way to one receiver.
@@ -84,7 +92,7 @@ impl Downlink {
             let offset = rtp_offsets[index(kind)]?;
             // The low bits of the offset are as random as any; below 2^15, as the switch asks.
             let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
-            Some(PictureOut { kind, switch, scene: None, asked: Mono::ZERO })
+            Some(PictureOut { kind, switch, scene: None, asked: Mono::ZERO, starving: false })
         };
         Self {
             participant,
@@ -136,6 +144,7 @@ impl Downlink {
         let way_full = self.gate.is_full(first_unsent, now);
         match line.switch.offer(burst.rendition, &burst.unit, way_full || starved) {
             Decision::Send(placed) => {
+                line.starving = false;
                 if burst.unit.keyframe {
                     self.gate.keyframe_sent(now);
                 }
@@ -143,6 +152,9 @@ impl Downlink {
             }
             Decision::Hold(why) => {
                 self.starved += u64::from(starved);
+                if starved && !std::mem::replace(&mut line.starving, starved) {
+                    return Some(Verdict::GiveUp { kind: line.kind });
+                }
                 // Nobody else's rendition makes key frames for one whose way could not carry them.
                 let wants =
                     why == Held::AwaitsKeyframe && !starved && now.since(line.asked) >= KEYFRAME_PATIENCE;
@@ -251,7 +263,9 @@ mod tests {
         downlink.estimated(499, ms(70));
         for tick in 3..60 {
             let verdict = downlink.offer(&burst(tick, tick == 40, RateClass::High), None, ms(33 * tick));
-            assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: false }), "tick {tick}");
+            let once = Verdict::GiveUp { kind: SourceKind::Main };
+            let expected = if tick == 3 { once } else { Verdict::Hold { wants_keyframe: false } };
+            assert_eq!(verdict, Some(expected), "tick {tick}");
         }
         let totals = MediaTotals::default();
         (0..2).for_each(|_| downlink.count(&totals));

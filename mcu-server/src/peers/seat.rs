@@ -152,6 +152,10 @@ impl Seat {
                 Some(false)
             }
             Verdict::Hold { wants_keyframe } => Some(wants_keyframe),
+            Verdict::GiveUp { kind } => {
+                self.peer.forget_sent(Line { kind, medium: Medium::Video });
+                Some(false)
+            }
         }
     }
 

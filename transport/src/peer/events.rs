@@ -11,7 +11,6 @@ use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::time::Mono;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use str0m::bwe::{Bitrate, BweKind};
 use str0m::media::Mid;
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::stats::PeerStats as LibraryStats;
@@ -33,24 +32,7 @@ pub(crate) struct Translator {
     streams: Vec<(Ssrc, Line)>,
     unknown_format: u64,
     last_stats: Option<(Mono, u64, u64)>,
-    estimate: Estimate,
-}
-
-/// What the library thinks of the way, in kbit/s. It tells the mean of its last three seconds, which knows of a squeeze
-/// two seconds late; what it holds at the moment stands only in its statistics. We fall with the one and rise with the other.
-#[derive(Debug, Default)]
-struct Estimate {
-    mean: Option<u32>,
-    present: Option<u32>,
-    told: Option<u32>,
-}
-
-impl Estimate {
-    /// The lower of the two, if it is another than before.
-    fn news(&mut self) -> Option<PeerEvent> {
-        let kbps = self.mean.into_iter().chain(self.present).min()?;
-        (self.told.replace(kbps) != Some(kbps)).then_some(PeerEvent::Estimate { kbps })
-    }
+    estimate_kbps: Option<u32>,
 }
 
 impl Translator {
@@ -69,7 +51,7 @@ impl Translator {
             streams: Vec::with_capacity(STREAMS_PER_PEER_MAX),
             unknown_format: 0,
             last_stats: None,
-            estimate: Estimate::default(),
+            estimate_kbps: None,
         }
     }
 
@@ -91,13 +73,8 @@ impl Translator {
             Event::KeyframeRequest(request) => {
                 Some(PeerEvent::KeyframeRequested { line: self.line(request.mid)? })
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                self.estimate.mean = Some(kbps_of(estimate));
-                self.estimate.news()
-            }
             Event::PeerStats(stats) => {
-                self.estimate.present = stats.bwe_tx.map(kbps_of);
-                self.stats(&stats, clock).map(PeerEvent::Stats).or_else(|| self.estimate.news())
+                self.stats(&stats, clock).map(PeerEvent::Stats).or_else(|| self.estimate(&stats))
             }
             _ => None,
         }
@@ -142,6 +119,13 @@ impl Translator {
         Some(line)
     }
 
+    /// The estimate, if it is another than before. The library's own event of it tells the mean of what it held in the last
+    /// three seconds, which knows of a squeeze, and of its end, two to three seconds late.
+    fn estimate(&mut self, stats: &LibraryStats) -> Option<PeerEvent> {
+        let kbps = u32::try_from(stats.bwe_tx?.as_u64() / 1_000).unwrap_or(u32::MAX);
+        (self.estimate_kbps.replace(kbps) != Some(kbps)).then_some(PeerEvent::Estimate { kbps })
+    }
+
     /// Figures of the last second, once a second.
     fn stats(&mut self, stats: &LibraryStats, clock: &ClockBase) -> Option<PeerStats> {
         let at = clock.mono(stats.timestamp);
@@ -163,10 +147,6 @@ impl Translator {
             send_kbps: kbps(sent.saturating_sub(sent_before)),
         })
     }
-}
-
-fn kbps_of(rate: Bitrate) -> u32 {
-    u32::try_from(rate.as_u64() / 1_000).unwrap_or(u32::MAX)
 }
 
 /// The library's buffer as `Bytes`, not copied.
@@ -200,23 +180,6 @@ mod tests {
             ntp_of(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
             ((NTP_TO_UNIX_SECONDS + 1) << 32) | 1 << 31
         );
-    }
-
-    #[test]
-    fn an_estimate_falls_at_once_and_rises_with_the_mean() {
-        let mut estimate = Estimate::default();
-        let mut news = |mean: Option<u32>, present: Option<u32>| {
-            (estimate.mean, estimate.present) = (mean, present);
-            match estimate.news() {
-                Some(PeerEvent::Estimate { kbps }) => Some(kbps),
-                _ => None,
-            }
-        };
-        assert_eq!(news(None, None), None);
-        assert_eq!(news(Some(2_000), None), Some(2_000));
-        assert_eq!(news(Some(2_000), Some(2_100)), None, "nothing new");
-        assert_eq!(news(Some(2_000), Some(280)), Some(280), "a squeeze");
-        assert_eq!(news(Some(300), Some(1_000)), Some(300), "and its end");
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub const ROUNDS_MAX: u32 = 4;
 pub const TIMEOUT_STEP_MIN: Duration = Duration::from_millis(1);
 /// How old a look at a send queue may be before it is taken again.
 const QUEUE_SAMPLE_AGE_MAX: Duration = Duration::from_millis(10);
+/// Sent packets of a line that can be sent again, for how long, and their share of all that is sent: the library's own defaults.
+const RESEND_PACKETS_MAX: usize = 1_000;
+const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
+const RESEND_SHARE_MAX: Option<f32> = Some(0.15);
 /// An address that no peer has.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// The largest estimate or desired rate that is passed on, in kilobits per second.
@@ -375,6 +379,15 @@ impl WebRtcPeer {
             .flatten()
             .filter_map(|out| direct.stream_tx(&out.ssrc)?.queue_info()?.first_unsent());
         waits.map(|since| at.saturating_duration_since(since)).max().unwrap_or(Duration::ZERO)
+    }
+
+    /// Lets go of what was sent on `line`: packets of it that the peer misses are not sent again.
+    pub fn forget_sent(&mut self, line: Line) {
+        let mut direct = self.rtc.direct_api();
+        let out = self.outgoing[line.index()];
+        if let Some(stream) = out.and_then(|out| direct.stream_tx(&out.ssrc)) {
+            stream.set_rtx_cache(RESEND_PACKETS_MAX, RESEND_AGE_MAX, RESEND_SHARE_MAX);
+        }
     }
 
     /// What we would send if we could, in kilobits per second: how far the estimator probes.

@@ -11,7 +11,7 @@ const BUILT = resolve(fileURLToPath(new URL('../../..', import.meta.url)), proce
 const START_MS_MAX = 30_000;
 
 /** A TCP port that was free a moment ago. */
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
@@ -20,7 +20,7 @@ async function freePort() {
 }
 
 /** Collects what a child prints, for the message of a failed test. */
-function record(child) {
+export function record(child) {
   const lines = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -30,7 +30,7 @@ function record(child) {
 }
 
 /** Resolves with the exit code (or signal name). */
-function ended(child) {
+export function ended(child) {
   return new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
 }
 

@@ -23,10 +23,11 @@ export class Person {
 
   /**
    * @param {import('./node.js').RunningNode} node
-   * @param {{sender: number, name: string, query?: string, flags?: string[], screen?: object}} who `flags` of the
-   *   browser; `screen` as Playwright's context options.
+   * @param {{sender: number, name: string, query?: string, flags?: string[], screen?: object, prepare?: () => void}} who
+   *   `flags` of the browser; `screen` as Playwright's context options; `prepare` runs in the page before its own scripts.
    */
-  static async arrive(node, { sender, name, query = '', flags = [], screen = { viewport: { width: 1280, height: 800 } } }) {
+  static async arrive(node, who) {
+    const { sender, name, query = '', flags = [], screen = { viewport: { width: 1280, height: 800 } }, prepare } = who;
     const person = new Person();
     const { code, output } = await load(['devices', '--dir', node.dir, '--sender', String(sender)]).done;
     if (code !== 0) throw new Error(`mcu-load devices: ${output}`);
@@ -56,6 +57,7 @@ export class Person {
     });
     await context.addInitScript(await barCodeReader());
     await page.addInitScript(observe);
+    if (prepare) await page.addInitScript(prepare);
     await page.goto(`${node.announced.join_url}?debug${query}`);
     return person;
   }
@@ -132,7 +134,8 @@ export class Person {
       const transport = [...stats.values()].find(({ type }) => type === 'transport');
       const pair = stats.get(transport.selectedCandidatePairId);
       const [local, remote] = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
-      return { protocol: local.protocol, local: local.address, remote: remote.address };
+      const { candidateType: kind, relayProtocol } = local;
+      return { protocol: local.protocol, local: local.address, remote: remote.address, kind, relayProtocol };
     });
   }
 

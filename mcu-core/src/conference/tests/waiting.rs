@@ -46,20 +46,27 @@ fn joins_are_gathered_but_nobody_waits_in_an_empty_house() {
 
 #[test]
 fn a_squeezed_receiver_moves_down_alone_and_climbs_back() {
+    squeezed_to(500, 1_200, 427);
+    // Given no picture until it has moved, it moves sooner.
+    squeezed_to(300, 500, 237);
+}
+
+/// To `kbps`; down after `after_ms`, and then in a class at `low_kbps`.
+fn squeezed_to(kbps: u32, after_ms: u64, low_kbps: u32) {
     let mut meeting = Meeting::of_browsers(3, true);
     (1..=3).for_each(|n| meeting.give(Input::Estimate { participant: p(n), kbps: 2_500 }).expect("here"));
     meeting.run_for(1_000);
     let high = meeting.plan().renditions[0].clone();
     assert_eq!((high.bitrate_kbps, high.class), (2_000, RateClass::High));
     let squeezed = meeting.now;
-    meeting.give(Input::Estimate { participant: p(2), kbps: 300 }).expect("here");
-    meeting.run_for(1_199);
+    meeting.give(Input::Estimate { participant: p(2), kbps }).expect("here");
+    meeting.run_for(after_ms - 1);
     assert_eq!(meeting.plan().renditions, std::slice::from_ref(&high));
     meeting.run_for(1);
     assert_eq!(meeting.conference.class(p(2)), Some(RateClass::Low));
     let plan = meeting.plan().clone();
     assert_eq!(plan.renditions[0], high, "nobody else notices");
-    assert_eq!((plan.renditions.len(), plan.renditions[1].bitrate_kbps), (2, 237));
+    assert_eq!((plan.renditions.len(), plan.renditions[1].bitrate_kbps), (2, low_kbps));
     assert_eq!(meeting.layouts(p(2), squeezed), 0, "the same picture, only smaller");
     meeting.run_for(10_000);
     meeting.give(Input::Estimate { participant: p(2), kbps: 1_000 }).expect("here");
