@@ -99,7 +99,7 @@ node() {
 }
 
 say "building"
-cargo build --release --workspace --bins --benches 2>"$results/build.log" || { tail -20 "$results/build.log" >&2; exit 1; }
+cargo build --release --workspace --bins --bench hops 2>"$results/build.log" || { tail -20 "$results/build.log" >&2; exit 1; }
 if wanted hops; then hops; fi
 if wanted allocations; then allocations; fi
 if wanted floor; then floor; fi
