@@ -19,6 +19,11 @@ pub(crate) struct VpxError {
     pub(crate) code: i32,
 }
 
+/// The finest quantizer that is ever used, of 0 to 63: finer ones cost bits that nobody sees.
+pub(crate) const QUANTIZER_MIN: u32 = 2;
+/// The coarsest: beyond it, frames are dropped instead.
+const QUANTIZER_MAX: u32 = 56;
+
 fn done(step: &'static str, result: vpx::vpx_codec_err_t) -> Result<(), VpxError> {
     match result {
         vpx::VPX_CODEC_OK => Ok(()),
@@ -114,11 +119,41 @@ impl Encoder {
 
     /// Changes the aim in place; the next frame obeys.
     pub(crate) fn set_bitrate(&mut self, kbps: u32) -> Result<(), VpxError> {
-        let before = std::mem::replace(&mut self.config.rc_target_bitrate, kbps);
+        self.reconfigure("change the bitrate", |config| config.rc_target_bitrate = kbps)
+    }
+
+    /// The finest quantizer that the next frames may take; never finer than [`QUANTIZER_MIN`].
+    pub(crate) fn set_quantizer_min(&mut self, quantizer: u32) -> Result<(), VpxError> {
+        let quantizer = quantizer.clamp(QUANTIZER_MIN, QUANTIZER_MAX);
+        self.reconfigure("change the quantizer", |config| config.rc_min_quantizer = quantizer)
+    }
+
+    fn reconfigure(
+        &mut self,
+        step: &'static str,
+        change: impl FnOnce(&mut vpx::vpx_codec_enc_cfg_t),
+    ) -> Result<(), VpxError> {
+        let before = *self.config;
+        change(&mut self.config);
         // SAFETY: the context is initialised; the library copies `config`.
         let result =
             unsafe { vpx::vpx_codec_enc_config_set(&raw mut *self.context, &raw const *self.config) };
-        done("change the bitrate", result).inspect_err(|_| self.config.rc_target_bitrate = before)
+        done(step, result).inspect_err(|_| *self.config = before)
+    }
+
+    /// The quantizer of the last frame, 0 (finest) to 63.
+    pub(crate) fn last_quantizer(&mut self) -> Result<u32, VpxError> {
+        let mut quantizer: c_int = 0;
+        // SAFETY: the context is initialised, and this control writes one `int` behind the pointer that it is given.
+        let result = unsafe {
+            vpx::vpx_codec_control_(
+                &raw mut *self.context,
+                control::VP8E_GET_LAST_QUANTIZER_64 as c_int,
+                &raw mut quantizer,
+            )
+        };
+        done("read the quantizer", result)?;
+        Ok(quantizer.clamp(0, 63).unsigned_abs())
     }
 
     /// Encodes one picture shown from `start` for `span`, and hands its coded frame, if any, to `take`.
@@ -250,8 +285,8 @@ fn configure(setup: &Setup) -> Result<vpx::vpx_codec_enc_cfg_t, VpxError> {
     config.rc_dropframe_thresh = if setup.screen { 0 } else { 30 };
     config.rc_undershoot_pct = 100;
     config.rc_overshoot_pct = 15;
-    config.rc_min_quantizer = 2;
-    config.rc_max_quantizer = 56;
+    config.rc_min_quantizer = QUANTIZER_MIN;
+    config.rc_max_quantizer = QUANTIZER_MAX;
     config.kf_mode = vpx::vpx_kf_mode::VPX_KF_DISABLED;
     Ok(config)
 }

@@ -2,9 +2,10 @@
 
 use crate::encode::VideoEncoder;
 use crate::h264::nal;
+use crate::sys::vpx;
 use crate::testing::{Sender, at, noisy};
 use mcu_core::limits;
-use mcu_core::media::frame::Size;
+use mcu_core::media::frame::{Frame, Size};
 use std::ops::Range;
 
 const SIZE: Size = Size::new(640, 360);
@@ -70,6 +71,44 @@ fn a_forced_key_frame_of_vp8_stays_near_four_mean_frames() {
         }
     }
     panic!("no key frame came");
+}
+
+/// Bytes of the largest of twenty pictures after a forced key frame, in mean pictures; the scene hardly moves.
+fn burst_after_keyframe(mut encode: impl FnMut(&Frame, u64, bool) -> usize) -> f64 {
+    const KEYFRAME: u64 = 60;
+    let size_of = |index: u64| encode(&noisy(SIZE, index / 30, 6), index, index == KEYFRAME);
+    let sizes: Vec<usize> = (0..=KEYFRAME + 20).map(size_of).collect();
+    let largest = sizes.iter().skip(KEYFRAME as usize + 1).max().expect("twenty pictures");
+    *largest as f64 / (1_600_000.0 / 8.0 / 30.0)
+}
+
+#[test]
+fn after_a_key_frame_of_vp8_quality_comes_back_in_steps() {
+    let mut eased = Sender::Vp8.open(SIZE, 1_600);
+    let eased = burst_after_keyframe(|frame, index, keyframe| {
+        eased.encode(frame, at(index), keyframe).expect("encodes").map_or(0, |unit| unit.data.len())
+    });
+    // The control: the library left alone.
+    let setup = vpx::Setup {
+        format: vpx::Format::Vp8,
+        size: SIZE,
+        ticks_per_second: 30,
+        bitrate_kbps: 1_600,
+        speed: -8,
+        screen: false,
+        keyframe_percent_max: 400,
+    };
+    let mut library = vpx::Encoder::open(&setup).expect("opens");
+    let alone = burst_after_keyframe(|frame, index, keyframe| {
+        let mut bytes = 0;
+        library
+            .encode(&frame.planes(), index as i64, 1, keyframe, |packet| bytes += packet.data.len())
+            .expect("encodes");
+        bytes
+    });
+    println!("largest after a key frame: {eased:.1} mean pictures; the library alone: {alone:.1}");
+    assert!(alone > 6.0, "the control: {alone}");
+    assert!(eased < 4.0, "no more than a key frame itself: {eased}");
 }
 
 #[test]

@@ -11,6 +11,33 @@ use mcu_core::media::frame::Frame;
 use mcu_core::media::unit::EncodedUnit;
 use mcu_core::time::MediaTime;
 
+/// Pictures over which quality comes back after a key frame.
+const EASED_PICTURES: u32 = 15;
+
+/// How quality comes back after a key frame.
+///
+/// A forced key frame comes out coarse and small; left alone, the library lets the picture after it carry all that it left
+/// out, at four to seven times the mean size in one burst. So the finest quantizer allowed comes down in steps.
+#[derive(Debug, Default)]
+struct Easing {
+    from: u32,
+    left: u32,
+}
+
+impl Easing {
+    /// A key frame was made with `quantizer`.
+    const fn begin(&mut self, quantizer: u32) {
+        (self.from, self.left) = (quantizer, EASED_PICTURES);
+    }
+
+    /// The finest quantizer of the next picture, if it is another than before.
+    fn next(&mut self) -> Option<u32> {
+        self.left = self.left.checked_sub(1)?;
+        let above = self.from.saturating_sub(vpx::QUANTIZER_MIN);
+        Some(vpx::QUANTIZER_MIN + above * self.left / EASED_PICTURES)
+    }
+}
+
 /// libvpx's VP8 encoder.
 pub struct Vp8Encoder {
     settings: EncoderSettings,
@@ -18,6 +45,7 @@ pub struct Vp8Encoder {
     moments: Moments,
     output: Output,
     keyframe_wanted: bool,
+    easing: Easing,
 }
 
 impl Vp8Encoder {
@@ -41,7 +69,14 @@ impl Vp8Encoder {
         })
         .map_err(failed)?;
         let moments = Moments::new(settings.fps);
-        Ok(Self { settings: *settings, library, moments, output: Output::default(), keyframe_wanted: true })
+        Ok(Self {
+            settings: *settings,
+            library,
+            moments,
+            output: Output::default(),
+            keyframe_wanted: true,
+            easing: Easing::default(),
+        })
     }
 }
 
@@ -65,6 +100,11 @@ impl VideoEncoder for Vp8Encoder {
         self.settings.check_frame(picture)?;
         let moment = self.moments.next(at)?;
         self.keyframe_wanted |= force_keyframe;
+        // A key frame's own quality is not held back.
+        let finest = if self.keyframe_wanted { Some(vpx::QUANTIZER_MIN) } else { self.easing.next() };
+        if let Some(quantizer) = finest {
+            self.library.set_quantizer_min(quantizer).map_err(failed)?;
+        }
         let mut keyframe = false;
         let output = &mut self.output;
         self.library
@@ -78,6 +118,9 @@ impl VideoEncoder for Vp8Encoder {
             return Ok(None);
         }
         self.keyframe_wanted &= !keyframe;
+        if keyframe {
+            self.easing.begin(self.library.last_quantizer().map_err(failed)?);
+        }
         Ok(Some(EncodedUnit { data, keyframe, at }))
     }
 

@@ -157,7 +157,8 @@ impl Seat {
     }
 
     fn tell_estimate(&mut self, now: Mono, news: &mut Vec<Input>) {
-        if let Some(kbps) = self.downlink.estimated(self.sending.estimate_kbps(), now) {
+        self.downlink.estimated(self.sending.estimate_kbps());
+        if let Some(kbps) = self.downlink.estimate_news(now) {
             news.push(Input::Estimate { participant: self.participant, kbps });
         }
     }
@@ -180,6 +181,7 @@ impl Seat {
                 news.push(Input::SourceLive { source: sound.source, medium: Heard::Sound, live: false });
             }
         }
+        self.tell_estimate(now, news);
         if let Some(kbps) = self.downlink.restart_kbps(self.sending.first_unsent(), now) {
             self.sending.reset(kbps);
         }

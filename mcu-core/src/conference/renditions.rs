@@ -76,9 +76,14 @@ fn within_level(codec: VideoCodec, size: Size) -> Size {
     smaller.into_iter().find(|size| macroblocks(*size) <= MACROBLOCKS_MAX).unwrap_or(size)
 }
 
-/// The lowest estimate with which `pictures` of the high class are sent.
-const fn floor_kbps(pictures: usize) -> u32 {
+/// The lowest estimate, in kbit/s, with which `pictures` of the high class are sent.
+pub const fn floor_kbps(pictures: usize) -> u32 {
     if pictures > 1 { HIGH_FLOOR_TWO_KBPS } else { HIGH_FLOOR_KBPS }
+}
+
+/// Below this, in kbit/s, a receiver of `pictures` of the high class moves down after [`FAR_DOWN_AFTER`].
+pub const fn far_kbps(pictures: usize) -> u32 {
+    floor_kbps(pictures) * FAR_PERCENT / 100
 }
 
 /// What of an estimate one of `pictures` may take.
@@ -185,7 +190,7 @@ impl Rung {
             RateClass::High => kbps < floor,
             RateClass::Low => kbps >= floor * CLIMB_PERCENT / 100,
         };
-        let starved = self.class_next == RateClass::High && kbps < floor * FAR_PERCENT / 100;
+        let starved = self.class_next == RateClass::High && kbps < far_kbps(self.pictures);
         self.misplaced = misplaced.then(|| self.misplaced.unwrap_or(now));
         self.starved = starved.then(|| self.starved.unwrap_or(now));
     }
@@ -367,7 +372,7 @@ mod tests {
 
     #[test]
     fn who_is_starved_moves_down_sooner() {
-        let far = HIGH_FLOOR_KBPS * FAR_PERCENT / 100;
+        let far = far_kbps(1);
         for (kbps, after) in [(far, DOWN_AFTER), (far - 1, FAR_DOWN_AFTER)] {
             let mut house = House::new(&[wish(A, SourceKind::Main)]);
             house.ladder.estimate(A, kbps, ms(0));

@@ -22,8 +22,8 @@ const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
 /// Estimates are passed on at most this often.
 const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A picture of the high class at more than this many times the estimate is not begun: the receiver is about to move
-/// down, and what its pacer holds by then delays its first low picture (a high key frame alone: by two seconds).
+/// A picture of the high class at more than this many times the estimate is not sent: the receiver is about to move
+/// down, and what its pacer holds by then delays its first low picture.
 const STARVED_FACTOR: u32 = 2;
 
 /// What a seat does with a picture that concerns it.
@@ -113,6 +113,7 @@ impl Downlink {
             let rendition = view.map(|view| view.rendition);
             if line.switch.target() != rendition {
                 line.switch.select(rendition);
+                line.starving = false;
                 line.asked = now;
                 let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
                 // Of the old scene nothing may follow: its places are no longer those of the layout told.
@@ -126,8 +127,7 @@ impl Downlink {
     /// What could be used of the way, in kbit/s: the most that its pictures are worth, and a quarter for packet headers,
     /// sound, and what is sent again. An estimator probes no further.
     pub fn desired_kbps(&self) -> u32 {
-        let shown = self.lines.iter().flatten().filter(|line| line.switch.target().is_some());
-        let pictures: u32 = shown.map(|line| renditions::kbps_max(line.kind)).sum();
+        let pictures: u32 = self.shown().map(|line| renditions::kbps_max(line.kind)).sum();
         pictures.max(renditions::kbps_max(SourceKind::Main)) / 4 * 5
     }
 
@@ -139,8 +139,12 @@ impl Downlink {
     /// Decides about one picture; `None`: it is not for this receiver. `first_unsent` is when the oldest packet that
     /// still waits in the pacer was queued.
     pub fn offer(&mut self, burst: &VideoBurst, first_unsent: Option<Mono>, now: Mono) -> Option<Verdict> {
-        let starved = self.starves(burst);
+        let floor_kbps = renditions::floor_kbps(self.shown().count());
+        let far = self.is_narrower(burst, burst.bitrate_kbps / STARVED_FACTOR);
+        let below = self.is_narrower(burst, floor_kbps);
         let line = self.lines.iter_mut().flatten().find(|line| line.switch.concerns(burst.rendition))?;
+        // On its way down nothing is begun either: a high key frame alone takes a narrow way for a second.
+        let starved = far || (below && line.switch.wants_keyframe() == Some(burst.rendition));
         let way_full = self.gate.is_full(first_unsent, now);
         match line.switch.offer(burst.rendition, &burst.unit, way_full || starved) {
             Decision::Send(placed) => {
@@ -166,10 +170,14 @@ impl Downlink {
         }
     }
 
-    const fn starves(&self, burst: &VideoBurst) -> bool {
-        matches!(burst.class, RateClass::High)
-            && self.estimate_kbps > 0
-            && burst.bitrate_kbps > self.estimate_kbps.saturating_mul(STARVED_FACTOR)
+    /// Whether the way is known to carry less than a picture of the high class needs.
+    fn is_narrower(&self, burst: &VideoBurst, kbps: u32) -> bool {
+        burst.class == RateClass::High && (1..kbps).contains(&self.estimate_kbps)
+    }
+
+    /// The lines on which there is something to see.
+    fn shown(&self) -> impl Iterator<Item = &PictureOut> {
+        self.lines.iter().flatten().filter(|line| line.switch.target().is_some())
     }
 
     /// The receiver cannot decode what comes on its line of `kind` (PLI, FIR). Returns the rendition that must make a
@@ -181,16 +189,34 @@ impl Downlink {
         line.switch.target()
     }
 
-    /// Takes a new estimate of the way; returns it when it is worth telling control.
-    pub fn estimated(&mut self, kbps: u32, now: Mono) -> Option<u32> {
+    /// Takes a new estimate of the way.
+    pub const fn estimated(&mut self, kbps: u32) {
         self.estimate_kbps = kbps;
-        let due = self
-            .told
-            .is_none_or(|(told, at)| told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL);
+    }
+
+    /// What control is to be told about the way, in kbit/s, if it is worth telling. Call it after each estimate and
+    /// several times a second.
+    pub fn estimate_news(&mut self, now: Mono) -> Option<u32> {
+        let kbps = self.carries_kbps();
+        let due = kbps > 0
+            && self.told.is_none_or(|(told, at)| {
+                told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL
+            });
         due.then(|| {
             self.told = Some((kbps, now));
             kbps
         })
+    }
+
+    /// The estimate; where the way is under the floor of its class and shows nothing any more, no more than what moves
+    /// a receiver down at once.
+    fn carries_kbps(&self) -> u32 {
+        let pictures = self.shown().count();
+        let starving = self.shown().any(|line| line.starving);
+        if starving && self.estimate_kbps < renditions::floor_kbps(pictures) {
+            return self.estimate_kbps.min(renditions::far_kbps(pictures) - 1);
+        }
+        self.estimate_kbps
     }
 
     /// The rate at which to restart the estimator, if that is worth a try now. Call it several times a second.
@@ -258,26 +284,44 @@ mod tests {
         let ms = Mono::from_millis;
         let mut downlink = watching();
         assert!(sent(downlink.offer(&burst(1, true, RateClass::High), None, ms(33))));
-        downlink.estimated(500, ms(40));
+        downlink.estimated(500);
         assert!(sent(downlink.offer(&burst(2, false, RateClass::High), None, ms(66))), "twice is borne");
-        downlink.estimated(499, ms(70));
+        assert_eq!(downlink.estimate_news(ms(66)), Some(500), "the control");
+        downlink.estimated(499);
         for tick in 3..60 {
             let verdict = downlink.offer(&burst(tick, tick == 40, RateClass::High), None, ms(33 * tick));
             let once = Verdict::GiveUp { kind: SourceKind::Main };
             let expected = if tick == 3 { once } else { Verdict::Hold { wants_keyframe: false } };
             assert_eq!(verdict, Some(expected), "tick {tick}");
         }
+        assert_eq!(downlink.estimate_news(ms(1_999)), Some(401), "what moves it down at once");
         let totals = MediaTotals::default();
         (0..2).for_each(|_| downlink.count(&totals));
         assert_eq!((totals.pictures_starved.get(), totals.pictures_held.get()), (57, 57));
         // The controls: wide enough, the same line asks for a key frame and takes it; the low class is never starved.
-        downlink.estimated(600, ms(2_000));
+        downlink.estimated(600);
         let verdict = downlink.offer(&burst(60, false, RateClass::High), None, ms(2_000));
         assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: true }));
         assert!(sent(downlink.offer(&burst(61, true, RateClass::High), None, ms(2_033))));
         let mut low = watching();
-        low.estimated(100, ms(0));
+        low.estimated(100);
         assert!(sent(low.offer(&burst(1, true, RateClass::Low), None, ms(33))));
+    }
+
+    #[test]
+    fn on_its_way_down_nothing_of_the_high_class_is_begun() {
+        let ms = Mono::from_millis;
+        for (kbps, begun) in [(599, false), (600, true)] {
+            let mut downlink = watching();
+            downlink.estimated(kbps);
+            let verdict = downlink.offer(&burst(1, true, RateClass::High), None, ms(33));
+            assert_eq!(sent(verdict), begun, "{kbps}");
+        }
+        // What flows goes on.
+        let mut flowing = watching();
+        assert!(sent(flowing.offer(&burst(1, true, RateClass::High), None, ms(33))));
+        flowing.estimated(599);
+        assert!(sent(flowing.offer(&burst(2, false, RateClass::High), None, ms(66))));
     }
 
     #[test]
@@ -303,8 +347,16 @@ mod tests {
     fn estimates_are_told_when_they_moved_and_not_too_often() {
         let mut downlink = watching();
         let told = [(0, 1_000), (10, 500), (250, 490), (300, 480), (400, 1_000), (500, 1_000), (501, 1_100)];
-        let told: Vec<u32> =
-            told.iter().filter_map(|(ms, kbps)| downlink.estimated(*kbps, Mono::from_millis(*ms))).collect();
+        let news = |(ms, kbps): &(u64, u32)| {
+            downlink.estimated(*kbps);
+            downlink.estimate_news(Mono::from_millis(*ms))
+        };
+        let told: Vec<u32> = told.iter().filter_map(news).collect();
         assert_eq!(told, [1_000, 490, 1_000]);
+        assert_eq!(
+            downlink.estimate_news(Mono::from_millis(700)),
+            Some(1_100),
+            "what came too soon is told later"
+        );
     }
 }

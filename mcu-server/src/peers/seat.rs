@@ -201,9 +201,8 @@ impl Seat {
                 return self.downlink.keyframe_requested(line.kind, now);
             }
             PeerEvent::Estimate { kbps } => {
-                if let Some(kbps) = self.downlink.estimated(kbps, now) {
-                    news.tell(self.news(PeerNews::Estimate(kbps)));
-                }
+                self.downlink.estimated(kbps);
+                self.tell_estimate(now, news);
             }
             PeerEvent::Stats(stats) => self.stats(stats, news),
         }
@@ -249,6 +248,12 @@ impl Seat {
         }
     }
 
+    fn tell_estimate(&mut self, now: Mono, news: &NewsSender) {
+        if let Some(kbps) = self.downlink.estimate_news(now) {
+            news.tell(self.news(PeerNews::Estimate(kbps)));
+        }
+    }
+
     fn stats(&mut self, stats: PeerStats, news: &NewsSender) {
         if let Some(rtt) = stats.rtt {
             self.pictures.iter_mut().flatten().for_each(|picture| picture.set_round_trip(rtt));
@@ -274,6 +279,7 @@ impl Seat {
         for (source, medium) in ended.into_iter().flatten() {
             news.tell(self.news(PeerNews::Live(source, medium, false)));
         }
+        self.tell_estimate(now, news);
         if self.peer.is_connected() {
             let first_unsent = self.first_unsent(now);
             if let Some(kbps) = self.downlink.restart_kbps(first_unsent, now) {
