@@ -1,6 +1,7 @@
 /** Sharing a screen, the echo test, and a sender whose codec the node only decodes. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { api, startNode, until } from './node.js';
 import { Person } from './person.js';
 
@@ -27,12 +28,12 @@ async function arrive(who, pin) {
   return person;
 }
 
-/** Pictures decoded on each received video line, by mid. */
+/** Pictures decoded on each received video line, and their rows. */
 function decoded(person) {
   return person.page.evaluate(async () => {
     const stats = [...(await window.__mcu.pc.getStats()).values()];
     const lines = stats.filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video');
-    return Object.fromEntries(lines.map(({ mid, framesDecoded }) => [mid, framesDecoded]));
+    return lines.map(({ framesDecoded, frameHeight }) => ({ framesDecoded, frameHeight }));
   });
 }
 
@@ -47,9 +48,12 @@ test('a shared screen arrives as a second picture, and its end is seen', { timeo
   };
   await until('the node says that Ada shares', sharing);
   await until('Grace decodes a second picture', async () => {
-    const lines = Object.values(await decoded(grace));
-    return lines.length === 2 && lines.every((pictures) => pictures > 5);
+    const lines = await decoded(grace);
+    return lines.length === 2 && lines.every(({ framesDecoded }) => framesDecoded > 5);
   }, 60_000);
+  const rows = (await decoded(grace)).map(({ frameHeight }) => frameHeight);
+  assert.ok(rows.includes(1080), `text stays sharp: ${rows}`);
+  await grace.page.screenshot({ path: fileURLToPath(new URL('../output/meeting-share.png', import.meta.url)) });
   assert.ok((await grace.others()).has(2), 'people are still there');
   await ada.page.getByRole('button', { name: 'Share screen' }).click();
   await until('the floor is free again', async () => !(await sharing()));

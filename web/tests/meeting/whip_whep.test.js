@@ -97,6 +97,7 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 240_000 }, a
   await publish();
   await until('Ada sees the encoder', async () => (await ada.others()).has(ENCODER), 60_000);
   await until('the encoder is heard', async () => (await ada.hears([700 + 30 * ENCODER], 3))[0] > -60, 60_000);
+  await ada.page.screenshot({ path: fileURLToPath(new URL('../output/meeting-whip.png', import.meta.url)) });
   assert.equal((await roster()).find(({ name }) => name === 'Studio').via, 'whip');
 
   const page = await ada.page.context().newPage();
@@ -109,6 +110,7 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 240_000 }, a
     return senders.includes(ADA) && senders.includes(ENCODER);
   }, 60_000);
   assert.ok((await roster()).some(({ via }) => via === 'whep'), 'nobody watches unseen');
+  await page.locator('#watched').screenshot({ path: fileURLToPath(new URL('../output/meeting-whep.png', import.meta.url)) });
 
   await t.test('both leave by their own word', async () => {
     const status = await page.evaluate(async ({ url, pin }) => {
