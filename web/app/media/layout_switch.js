@@ -60,8 +60,9 @@ export class LayoutSwitch {
 
 /**
  * @param {Layout | null} layout
- * @returns {Tile | null} The tile over which this client paints its own camera.
+ * @returns {Tile | null} The tile over which this client paints its own camera. Whether the node has a picture for it does not
+ *   matter: while nobody else watches, it asks for none, and would show initials to somebody whose camera is on.
  */
 export function ownTile(layout) {
-  return layout?.tiles.find((tile) => tile.self && tile.video && tile.kind === 'main') ?? null;
+  return layout?.tiles.find((tile) => tile.self && tile.kind === 'main') ?? null;
 }

@@ -97,6 +97,8 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 240_000 }, a
   await publish();
   await until('Ada sees the encoder', async () => (await ada.others()).has(ENCODER), 60_000);
   await until('the encoder is heard', async () => (await ada.hears([700 + 30 * ENCODER], 3))[0] > -60, 60_000);
+  const painted = async () => (await ada.observed()).overlay.at(-1)?.rect;
+  await until('Ada sees herself, though nobody watches and the node asks for no picture of her', painted);
   await ada.page.screenshot({ path: fileURLToPath(new URL('../output/meeting-whip.png', import.meta.url)) });
   assert.equal((await roster()).find(({ name }) => name === 'Studio').via, 'whip');
 

@@ -52,10 +52,11 @@ test('what waits is bounded, and a new connection starts from nothing', () => {
   assert.equal(layouts.advance(3_000), false);
 });
 
-test('the own tile is the main one with a picture', () => {
+test('the own tile is the main one, with a picture or without', () => {
   const tile = { self: true, video: true, kind: 'main', x: 2 };
   assert.equal(ownTile(layout(0, [{ ...tile, self: false }, tile])), tile);
-  assert.equal(ownTile(layout(0, [{ ...tile, video: false }])), null);
+  const unsent = { ...tile, video: false };
+  assert.equal(ownTile(layout(0, [unsent])), unsent, 'nobody else watches');
   assert.equal(ownTile(layout(0, [{ ...tile, kind: 'content' }])), null);
   assert.equal(ownTile(null), null);
 });
