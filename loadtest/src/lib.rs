@@ -7,6 +7,7 @@
 //!
 //! - [`media`]: what is sent, and how it is recognised again: bar codes, pictures, sounds, loops.
 //! - [`bot`]: one participant, and its [`bot::report::Report`].
+//! - [`report`]: what a whole run came to: the schema of `report.json`.
 //! - [`relay`]: a seeded UDP relay between a bot and the node.
 //! - [`sim`]: a whole meeting in virtual time, around the node's own engine and conference.
 //! - [`clock`]: the only place that reads a clock.
@@ -17,4 +18,5 @@ pub mod bot;
 pub mod clock;
 pub mod media;
 pub mod relay;
+pub mod report;
 pub mod sim;

@@ -5,6 +5,7 @@
 
 mod arrive;
 
+use super::jitter::Jitter;
 use super::peer::{ESTIMATE_INITIAL_KBPS, Peer, PeerError, PeerEvent};
 use super::receive::{Input, Measured, Meter};
 use super::report::{Outcome, Report, Spread};
@@ -101,6 +102,7 @@ struct Life {
     rtc_due: Mono,
     refresh_due: Mono,
     late_ms: Vec<u32>,
+    jitter: Jitter,
     report: Report,
     publish: watch::Sender<Report>,
 }
@@ -152,6 +154,7 @@ impl Life {
             rtc_due: begin,
             refresh_due,
             late_ms: Vec::new(),
+            jitter: Jitter::default(),
             report,
             publish,
         }
@@ -227,6 +230,7 @@ impl Life {
         if let Some(play) = sending.player.play(now, is_blocked || !self.camera) {
             self.stage.pictures.sent(self.spec.sender, play.number, now);
             self.peer.send_picture(instant, play.unit, play.at);
+            self.report.sent.bytes += play.unit.payloads.iter().map(|p| p.len() as u64).sum::<u64>();
             self.report.sent.frames += 1;
             self.report.sent.keyframes += u64::from(play.unit.keyframe);
             if self.late_ms.len() < LATE_MAX {
@@ -246,6 +250,7 @@ impl Life {
                     if sending.set.spec().voice == Voice::Silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
                 self.peer.send_sound(instant, packet, sending.sound_at(), level);
                 self.report.sent.sound_packets += 1;
+                self.report.sent.bytes += packet.len() as u64;
             }
             sending.sound += 1;
         }
@@ -296,6 +301,7 @@ impl Life {
             PeerEvent::Sound(packet) => {
                 let since = self.since_begin_ms(now);
                 self.report.received.sound_packets += 1;
+                self.report.received.jitter_ms = self.jitter.arrived(packet.timestamp, packet.arrival);
                 self.report.received.bytes += packet.payload.len() as u64;
                 if !self.report.measured {
                     self.report.join.first_sound_ms.get_or_insert(since);

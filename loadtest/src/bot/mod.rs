@@ -20,6 +20,7 @@
 //! ```
 
 pub mod freeze;
+mod jitter;
 mod life;
 pub mod peer;
 pub mod picture_log;

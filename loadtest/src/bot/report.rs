@@ -114,6 +114,9 @@ pub struct Sent {
     pub frames_skipped: u64,
     /// Sound packets.
     pub sound_packets: u64,
+    /// Bytes of RTP payload, both.
+    #[serde(default)]
+    pub bytes: u64,
     /// Height of the loop being sent; `null` while paused or before the start.
     pub loop_height: Option<u16>,
     /// Rate of the loop being sent.
@@ -131,7 +134,7 @@ pub struct Sent {
 }
 
 /// What arrived.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Received {
     /// RTP packets of pictures.
     pub picture_packets: u64,
@@ -141,6 +144,9 @@ pub struct Received {
     pub bytes: u64,
     /// Round trip that the transport measured.
     pub rtt_ms: Option<u64>,
+    /// Interarrival jitter of sound (RFC 3550 §6.4.1).
+    #[serde(default)]
+    pub jitter_ms: Option<f64>,
     /// Inputs of the measuring thread that were dropped because it was too slow: the harness' fault. Over zero, the
     /// figures of pictures and sound are not to be trusted.
     pub unmeasured: u64,

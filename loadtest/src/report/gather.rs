@@ -1,0 +1,285 @@
+//! From stays and bots' own reports to participants' entries: what each of them measured, of whom, and of whom it had to.
+//!
+//! Flow: `live` -> [`Passage`]s -> **here** -> [`Participant`]s. Pure: all moments are arguments, nothing is looked up.
+
+use super::participant::{
+    Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
+};
+use crate::bot::report::{Code, Outcome, Report, Sound};
+use crate::media::barcode::SenderId;
+use crate::media::sound::tone_hz;
+use mcu_core::id::SourceKind;
+use mcu_core::time::Mono;
+use std::collections::{BTreeMap, HashMap};
+
+/// Quieter than this is not heard, in dB of full scale: bots speak at -20, coding noise lies under -60.
+const HEARD_DB_MIN: f64 = -50.0;
+/// Samples of a millisecond.
+const SAMPLES_PER_MS: u64 = 48;
+/// By how much somebody may have left before a receiver without being "gone meanwhile": at the end all leave at once.
+const LEAVE_SLACK_MS: u64 = 1_000;
+
+/// One stay, as it was run.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Display name, distinct within the run.
+    pub name: String,
+    /// Whose bar code and tone.
+    pub sender: SenderId,
+    /// Which stay, from 1 on.
+    pub visit: u32,
+    /// Alias of its room.
+    pub room: String,
+    /// Group of the scenario.
+    pub group: String,
+    /// How it took part.
+    pub kind: ParticipantKind,
+    /// Profile of its network.
+    pub network: Option<String>,
+    /// When it set out.
+    pub began: Mono,
+    /// When it was over.
+    pub ended: Mono,
+    /// What had passed when it began to count; `None` when it never did.
+    pub counting: Option<Counted>,
+    /// It sends a picture all the time.
+    pub shows: bool,
+    /// It speaks at all.
+    pub speaks: bool,
+    /// It speaks all the time.
+    pub speaks_always: bool,
+    /// Its layout has room for everybody who shows.
+    pub sees_all: bool,
+    /// The mix of its room has room for everybody who speaks.
+    pub hears_all: bool,
+    /// The bot's report at the end.
+    pub report: Report,
+}
+
+/// What had passed when counting began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// That moment.
+    pub at: Mono,
+    /// [`crate::bot::report::Sent::bytes`].
+    pub sent_bytes: u64,
+    /// [`crate::bot::report::Received::bytes`].
+    pub received_bytes: u64,
+    /// [`crate::bot::report::Received::picture_packets`].
+    pub picture_packets: u64,
+}
+
+impl Counted {
+    /// What `report` says to have passed at `at`.
+    pub const fn of(report: &Report, at: Mono) -> Self {
+        Self {
+            at,
+            sent_bytes: report.sent.bytes,
+            received_bytes: report.received.bytes,
+            picture_packets: report.received.picture_packets,
+        }
+    }
+}
+
+impl Passage {
+    /// When it was connected; `None` when it never was.
+    pub fn connected(&self) -> Option<Mono> {
+        let passed_ms = self.report.join.connected_ms?;
+        Some(self.began + std::time::Duration::from_millis(passed_ms))
+    }
+
+    /// From when its figures count.
+    fn counts_from(&self) -> Option<Mono> {
+        self.counting.map(|counted| counted.at).or_else(|| self.connected())
+    }
+
+    /// Whether it was in during all of what `other` counted.
+    fn was_with(&self, other: &Self) -> bool {
+        let (Some(connected), Some(from)) = (self.connected(), other.counts_from()) else { return false };
+        let until_ms = self.ended.as_millis() + LEAVE_SLACK_MS;
+        failure(&self.report.outcome).is_none() && connected <= from && until_ms >= other.ended.as_millis()
+    }
+}
+
+/// Everybody's entries, in the order of the passages. `begin` is the begin of the run.
+pub fn gather(passages: &[Passage], begin: Mono) -> Vec<Participant> {
+    passages.iter().map(|passage| entry(passage, passages, begin)).collect()
+}
+
+fn entry(passage: &Passage, all: &[Passage], begin: Mono) -> Participant {
+    let since_begin = |at: Mono| at.since(begin).as_millis() as u64;
+    let is_measured = passage.report.measured;
+    Participant {
+        name: passage.name.clone(),
+        sender: passage.sender,
+        visit: passage.visit,
+        room: passage.room.clone(),
+        group: passage.group.clone(),
+        kind: passage.kind,
+        network: passage.network.clone(),
+        source: if is_measured { MeasuredSource::Measured } else { MeasuredSource::Counted },
+        began_ms: since_begin(passage.began),
+        ended_ms: since_begin(passage.ended),
+        join: passage.report.join.clone(),
+        failure: failure(&passage.report.outcome),
+        traffic: traffic(passage),
+        measured: passage.counting.filter(|_| is_measured).map(|counted| measured(passage, counted, all)),
+        bot: passage.report.clone(),
+    }
+}
+
+fn failure(outcome: &Outcome) -> Option<Failure> {
+    match outcome.clone() {
+        Outcome::Left {} => None,
+        Outcome::Running {} => {
+            Some(Failure { stage: "end".into(), code: None, detail: "it never came to its end".into() })
+        }
+        Outcome::Failed { stage, code, detail } => Some(Failure { stage, code, detail }),
+        Outcome::Closed { reason } => {
+            let detail = format!("the node closed the session ({reason})");
+            Some(Failure { stage: "closed".into(), code: Some(reason), detail })
+        }
+    }
+}
+
+fn traffic(passage: &Passage) -> Traffic {
+    let Report { sent, received, main, .. } = &passage.report;
+    let Some(from) = passage.counts_from() else { return Traffic::default() };
+    let before = passage.counting.unwrap_or(Counted {
+        at: from,
+        sent_bytes: 0,
+        received_bytes: 0,
+        picture_packets: 0,
+    });
+    let seconds = passage.ended.since(from).as_secs_f64();
+    let kbps = |bytes: u64, before: u64| {
+        (seconds > 0.0).then(|| bytes.saturating_sub(before) as f64 * 8.0 / 1_000.0 / seconds)
+    };
+    let lost = main.packets_lost;
+    let sent_to_it = lost + received.picture_packets.saturating_sub(before.picture_packets);
+    let has_loss = passage.report.measured && passage.counting.is_some() && sent_to_it > 0;
+    Traffic {
+        seconds,
+        sent_kbps: kbps(sent.bytes, before.sent_bytes),
+        received_kbps: kbps(received.bytes, before.received_bytes),
+        loss_percent: has_loss.then(|| percent(lost, sent_to_it)),
+        rtt_ms: received.rtt_ms,
+        jitter_ms: received.jitter_ms,
+    }
+}
+
+fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
+    let Report { main, sound, .. } = &passage.report;
+    let others: Vec<&Passage> =
+        all.iter().filter(|other| other.room == passage.room && other.name != passage.name).collect();
+    let span_ms = passage.ended.since(counted.at).as_millis() as u64;
+    let sees = sees(passage, &others, span_ms);
+    let seen = sees.iter().filter(|seen| seen.seen);
+    let worst = seen.filter_map(|seen| seen.latency).max_by_key(|latency| latency.p95_ms);
+    Measured {
+        fps: main.fps,
+        freezes: main.freezes,
+        frozen_ms: main.frozen_ms,
+        frozen_percent: percent(main.frozen_ms, span_ms),
+        played_ms: sound.samples / SAMPLES_PER_MS,
+        concealed_ms: sound.concealed_samples / SAMPLES_PER_MS,
+        concealed_percent: percent(sound.concealed_samples, sound.samples),
+        gaps: sound.gaps,
+        glass_to_glass: worst,
+        // Nothing in the sound says yet when it was said.
+        mouth_to_ear: None,
+        av_offset_ms: None,
+        own_voice_leak_db: own_voice_leak_db(passage, &others),
+        misplaced: misplaced(passage, all),
+        hears: hears(sound, passage, &others),
+        sees,
+    }
+}
+
+/// Of nothing at all, nothing.
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+/// Every distinct other of the room, with whether any of its stays satisfies `holds`.
+fn distinct<'a>(
+    others: &[&'a Passage],
+    holds: impl Fn(&Passage) -> bool,
+) -> BTreeMap<SenderId, (&'a str, bool)> {
+    let mut distinct = BTreeMap::new();
+    for other in others {
+        let entry = distinct.entry(other.sender).or_insert((other.name.as_str(), false));
+        entry.1 |= holds(other);
+    }
+    distinct
+}
+
+fn sees(passage: &Passage, others: &[&Passage], span_ms: u64) -> Vec<Seen> {
+    if passage.kind != ParticipantKind::Webrtc {
+        // Without layouts nobody says where a bar code is to be looked for.
+        return Vec::new();
+    }
+    let mut codes: HashMap<SenderId, Vec<&Code>> = HashMap::new();
+    for code in passage.report.main.tiles.iter().flat_map(|tile| &tile.codes) {
+        codes.entry(code.sender).or_default().push(code);
+    }
+    let expected = |other: &Passage| passage.sees_all && other.shows && other.was_with(passage);
+    let about = distinct(others, expected).into_iter().map(|(sender, (name, expected))| {
+        let codes = codes.get(&sender).map_or(&[][..], Vec::as_slice);
+        let numbers: u64 = codes.iter().map(|code| code.numbers).sum();
+        let most = codes.iter().max_by_key(|code| code.age_ms.count);
+        Seen {
+            name: name.to_owned(),
+            sender,
+            expected,
+            seen: numbers > 1,
+            fps: (numbers > 1 && span_ms > 0).then(|| numbers as f64 * 1_000.0 / span_ms as f64),
+            freezes: codes.iter().map(|code| code.freezes).sum(),
+            frozen_ms: codes.iter().map(|code| code.frozen_ms).sum(),
+            latency: most.and_then(|code| Percentiles::of(&code.age_ms)),
+        }
+    });
+    about.filter(|seen| seen.expected || seen.seen).collect()
+}
+
+fn hears(sound: &Sound, passage: &Passage, others: &[&Passage]) -> Vec<Heard> {
+    let expected = |other: &Passage| passage.hears_all && other.speaks_always && other.was_with(passage);
+    let distinct = distinct(others, expected);
+    let about = sound.tones.iter().filter_map(|tone| {
+        let (name, expected) = *distinct.get(&tone.sender)?;
+        let heard = tone.level_db > HEARD_DB_MIN;
+        Some(Heard { name: name.to_owned(), sender: tone.sender, expected, heard, level_db: tone.level_db })
+    });
+    about.filter(|heard| heard.expected || heard.heard).collect()
+}
+
+/// See [`Measured::own_voice_leak_db`]. Somebody else of the room with the same tone makes it unmeasurable.
+fn own_voice_leak_db(passage: &Passage, others: &[&Passage]) -> Option<f64> {
+    let shares_tone = |other: &&Passage| tone_hz(other.sender) == tone_hz(passage.sender);
+    if !passage.speaks || others.iter().any(shares_tone) {
+        return None;
+    }
+    let own = passage.report.tone(passage.sender)?.level_db;
+    let there = others.iter().filter(|other| other.was_with(passage));
+    let levels = there.filter_map(|other| other.report.tone(passage.sender)).map(|tone| tone.level_db);
+    let heard = levels.filter(|level| *level > HEARD_DB_MIN).reduce(f64::max)?;
+    Some(own - heard)
+}
+
+/// See [`Measured::misplaced`].
+fn misplaced(passage: &Passage, all: &[Passage]) -> u64 {
+    let senders: HashMap<u64, SenderId> =
+        all.iter().filter_map(|other| Some((other.report.participant_id?, other.sender))).collect();
+    let main = &passage.report.main;
+    let tiles = main.tiles.iter().filter(|tile| tile.kind == SourceKind::Main);
+    let wrong = tiles.clone().filter_map(|tile| {
+        let owner = senders.get(&tile.participant_id)?;
+        Some(tile.codes.iter().filter(|code| code.sender != *owner).map(|code| code.reads).sum::<u64>())
+    });
+    // A picture that was there before its layout was read by the layout before: any of its tiles may have been another's.
+    let explained = main.frames_before_layout * tiles.count() as u64;
+    wrong.sum::<u64>().saturating_sub(explained)
+}
+
+#[cfg(test)]
+mod tests;
