@@ -8,6 +8,8 @@
 //! - [`media`]: what is sent, and how it is recognised again: bar codes, pictures, sounds, loops.
 //! - [`bot`]: one participant, and its [`bot::report::Report`].
 //! - [`report`]: what a whole run came to: the schema of `report.json`.
+//! - [`scenario`]: what a run is to do, from TOML to a timeline.
+//! - [`verdict`]: whether a run was good.
 //! - [`relay`]: a seeded UDP relay between a bot and the node.
 //! - [`sim`]: a whole meeting in virtual time, around the node's own engine and conference.
 //! - [`clock`]: the only place that reads a clock.
@@ -19,4 +21,6 @@ pub mod clock;
 pub mod media;
 pub mod relay;
 pub mod report;
+pub mod scenario;
 pub mod sim;
+pub mod verdict;

@@ -121,11 +121,32 @@ fn entry(passage: &Passage, all: &[Passage], begin: Mono) -> Participant {
         began_ms: since_begin(passage.began),
         ended_ms: since_begin(passage.ended),
         join: passage.report.join.clone(),
+        join_ms: join_ms(passage, all),
         failure: failure(&passage.report.outcome),
         traffic: traffic(passage),
         measured: passage.counting.filter(|_| is_measured).map(|counted| measured(passage, counted, all)),
         bot: passage.report.clone(),
     }
+}
+
+/// See [`Participant::join_ms`].
+fn join_ms(passage: &Passage, all: &[Passage]) -> Option<u64> {
+    let join = &passage.report.join;
+    let waited_ms = passage.ended.since(passage.began).as_millis() as u64;
+    if passage.kind == ParticipantKind::Whip {
+        return Some(join.connected_ms.unwrap_or(waited_ms));
+    }
+    let others = all.iter().filter(|other| other.room == passage.room && other.name != passage.name);
+    // From when there is something to come: an empty room is dark and silent.
+    let since = |comes: fn(&Passage) -> bool, reached: Option<u64>| {
+        let there = others.clone().filter(|other| comes(other)).filter_map(Passage::connected).min()?;
+        (there < passage.ended).then(|| {
+            reached.unwrap_or(waited_ms).saturating_sub(there.since(passage.began).as_millis() as u64)
+        })
+    };
+    let picture = since(|other| other.shows, join.first_picture_ms);
+    let sound = since(|other| other.speaks_always, join.first_sound_ms);
+    picture.max(sound)
 }
 
 fn failure(outcome: &Outcome) -> Option<Failure> {

@@ -29,6 +29,10 @@ pub struct Participant {
     pub ended_ms: u64,
     /// Its way in, counted from when it set out.
     pub join: JoinStages,
+    /// To the first picture and, where somebody always speaks, to the first sound, whichever came later: from setting out, or
+    /// from when somebody else was there to be seen and heard; of encoders, to being connected. Where it never came, as long as
+    /// was waited. `null` where nothing was to come.
+    pub join_ms: Option<u64>,
     /// Why it never got in, or lost the way; `null` when it left of its own will.
     pub failure: Option<Failure>,
     /// What it sent and received.

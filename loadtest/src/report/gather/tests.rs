@@ -182,3 +182,19 @@ fn who_never_got_in_has_a_failure_and_no_figures() {
     assert_eq!(entry.failure.expect("failed").code.as_deref(), Some("room-full"));
     assert_eq!((entry.traffic, entry.measured), (Traffic::default(), None));
 }
+
+#[test]
+fn the_way_in_is_counted_from_when_there_was_somebody() {
+    let mut ada = passage("Ada", 1);
+    (ada.report.join.first_picture_ms, ada.report.join.first_sound_ms) = (Some(1_400), Some(1_300));
+    let grace = Passage { began: at(1_000), ..passage("Grace", 2) };
+    let of = |all: &[Passage]| gather(all, at(0)).remove(0).join_ms;
+    assert_eq!(of(&[ada.clone(), grace.clone()]), Some(300), "Grace was there after 1.1 s");
+    assert_eq!(of(&[ada.clone()]), None, "alone, there is nothing to come");
+    ada.report.join.first_sound_ms = None;
+    assert_eq!(of(&[ada.clone(), grace.clone()]), Some(11_900), "it never came");
+    let silent = Passage { speaks_always: false, ..grace };
+    assert_eq!(of(&[ada.clone(), silent.clone()]), Some(300), "nobody had anything to say");
+    let encoder = Passage { kind: ParticipantKind::Whip, ..ada };
+    assert_eq!(of(&[encoder, silent]), Some(100));
+}
