@@ -2,6 +2,7 @@
 //!
 //! Flow: command line -> loops -> bots, one a fifth of a second -> a line per second -> the report. Thread: the runtime's.
 
+use crate::interrupts::Interrupts;
 use crate::window::{Step, Window};
 use crate::{EXIT_FAILED, EXIT_PIN};
 use clap::{Args, ValueEnum};
@@ -16,7 +17,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Between two joins: five people a second come through the door.
 const JOIN_INTERVAL: Duration = Duration::from_millis(200);
@@ -137,29 +137,9 @@ impl JoinError {
     }
 }
 
-/// What ends a run early.
-struct Interrupts {
-    ctrl_c: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn new() -> Result<Self, JoinError> {
-        let listen = |kind| signal(kind).map_err(JoinError::Signals);
-        Ok(Self { ctrl_c: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.ctrl_c.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 pub(crate) async fn join(arguments: JoinArguments) -> Result<(), JoinError> {
     let target = target(&arguments)?;
-    let mut interrupts = Interrupts::new()?;
+    let mut interrupts = Interrupts::new().map_err(JoinError::Signals)?;
     let sets = tokio::select! {
         sets = loops(&arguments) => sets?,
         () = interrupts.any() => return Ok(()),

@@ -9,6 +9,7 @@
 //! - [`bot`]: one participant, and its [`bot::report::Report`].
 //! - [`report`]: what a whole run came to: the schema of `report.json`.
 //! - [`scenario`]: what a run is to do, from TOML to a timeline.
+//! - [`live`]: plays a scenario against a node.
 //! - [`verdict`]: whether a run was good.
 //! - [`relay`]: a seeded UDP relay between a bot and the node.
 //! - [`sim`]: a whole meeting in virtual time, around the node's own engine and conference.
@@ -18,6 +19,7 @@
 
 pub mod bot;
 pub mod clock;
+pub mod live;
 pub mod media;
 pub mod relay;
 pub mod report;

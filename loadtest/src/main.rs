@@ -1,13 +1,27 @@
 //! `mcu-load`: synthetic participants from the command line.
 //!
-//! Exit codes: 0 everything went as asked; 1 a bot failed or was thrown out, or the report could not be written;
-//! 2 the command line is wrong; 3 the room needs a PIN and none was given. Ctrl-C and SIGTERM end a
-//! run early and cleanly: the bots leave, the report is written, the code is that of the run.
+//! Exit codes, the same for CI and people (docs/LOAD.md says what to do about each):
+//!
+//! | code | `run` | `join` |
+//! |---|---|---|
+//! | 0 | PASS: every threshold was kept | everything went as asked |
+//! | 1 | FAIL: a threshold was broken | a bot failed or was thrown out, or the report could not be written |
+//! | 2 | the command line, the scenario or what it needs is wrong | the command line is wrong |
+//! | 3 | the room needs a PIN and none was given | the same |
+//! | 4 | INVALID: the run says nothing | |
+//! | 5 | no run: the target cannot be reached or refused, or this machine cannot | |
+//! | 6 | the verdict was printed, but the report could not be written | |
+//!
+//! Ctrl-C and SIGTERM end a run early and cleanly: the bots leave, the report is written, the code is that of the run.
 
 #![forbid(unsafe_code)]
 
 mod devices;
+mod interrupts;
 mod join;
+mod run;
+mod scenarios;
+mod screen;
 mod window;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +29,8 @@ use std::process::ExitCode;
 
 /// Exit code of a failed run.
 const EXIT_FAILED: u8 = 1;
+/// Exit code of a wrong command line, as clap has it.
+const EXIT_USAGE: u8 = 2;
 /// Exit code of a refused way in.
 const EXIT_PIN: u8 = 3;
 
@@ -28,6 +44,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play a scenario against a node, and judge it
+    Run(Box<run::RunArguments>),
+    /// List the scenarios that come with this program, or print one
+    Scenarios(scenarios::ScenariosArguments),
     /// Fill a meeting with talking heads
     Join(Box<join::JoinArguments>),
     /// Write a sender's camera and microphone as files, for a browser's fake devices
@@ -41,32 +61,53 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    let arguments = match Arguments::parse().command {
-        Command::Join(arguments) => *arguments,
-        Command::Devices(arguments) => {
-            return match devices::write(&arguments) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
+    match Arguments::parse().command {
+        Command::Run(arguments) => match arguments.settle() {
+            Ok(()) => on_runtime(async {
+                run::go(*arguments).await.unwrap_or_else(|trouble| {
+                    eprintln!("mcu-load: {trouble}");
+                    trouble.exit_code()
+                })
+            }),
+            Err(error) => failed(error),
+        },
+        Command::Scenarios(arguments) => match scenarios::text(&arguments) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("mcu-load: {error}");
+                ExitCode::from(EXIT_USAGE)
+            }
+        },
+        Command::Join(arguments) => on_runtime(async {
+            join::join(*arguments).await.map_or_else(
+                |error| {
                     eprintln!("mcu-load: {error}");
-                    ExitCode::from(EXIT_FAILED)
-                }
-            };
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("mcu-load: no threads: {error}");
-            return ExitCode::from(EXIT_FAILED);
-        }
-    };
-    match runtime.block_on(join::join(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mcu-load: {error}");
-            ExitCode::from(error.exit_code())
-        }
+                    error.exit_code()
+                },
+                |()| 0,
+            )
+        }),
+        Command::Devices(arguments) => match devices::write(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(error),
+        },
     }
+}
+
+/// Runs `work` on as many threads as there are cores; its exit code.
+fn on_runtime(work: impl Future<Output = u8>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => ExitCode::from(runtime.block_on(work)),
+        Err(error) => failed(format!("no threads: {error}")),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("mcu-load: {error}");
+    ExitCode::from(EXIT_FAILED)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: helpers of one, too")]
 
 use loadtest::bot::Stage;
-use loadtest::bot::peer::{Peer, PeerEvent};
+use loadtest::bot::peer::{Offered, Peer, PeerEvent};
 use loadtest::bot::receive::{Input, Measured, Meter};
 use loadtest::bot::send::LoopPlayer;
 use loadtest::bot::signal::{Canvas, LayoutTile};
@@ -98,7 +98,8 @@ struct Seen {
 async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
     let stage = Stage::start();
     let instant = |at: Mono| stage.clock.instant(at);
-    let (mut peer, offer) = Peer::offer(&[set.codec()], address(1), instant(Mono::ZERO)).unwrap();
+    let (mut peer, offer) =
+        Peer::offer(&[set.codec()], Offered::Page, address(1), instant(Mono::ZERO)).unwrap();
     let (mut mirror, answer) = Mirror::answer(&offer, instant(Mono::ZERO));
     peer.accept(&answer, Some(set.codec())).unwrap();
     assert!(peer.sends_picture());

@@ -5,12 +5,13 @@
 
 mod arrive;
 
+use super::door::Door;
 use super::jitter::Jitter;
 use super::peer::{ESTIMATE_INITIAL_KBPS, Peer, PeerError, PeerEvent};
 use super::receive::{Input, Measured, Meter};
 use super::report::{Outcome, Report, Spread};
 use super::send::LoopPlayer;
-use super::signal::{Event, Events, Session, SignalError, StateChange};
+use super::signal::{Event, SignalError, StateChange};
 use super::{BotSpec, Command, Stage};
 use crate::clock::wait_until;
 use crate::media::loops::{LoopSet, SOUND_PACKET_SAMPLES};
@@ -89,8 +90,7 @@ struct Life {
     spec: BotSpec,
     stage: Stage,
     begin: Mono,
-    session: Session,
-    events: Events,
+    door: Door,
     socket: UdpSocket,
     relay: Option<Relay>,
     peer: Peer,
@@ -100,7 +100,7 @@ struct Life {
     camera: bool,
     muted: bool,
     rtc_due: Mono,
-    refresh_due: Mono,
+    refresh_due: Option<Mono>,
     late_ms: Vec<u32>,
     jitter: Jitter,
     report: Report,
@@ -136,21 +136,21 @@ impl Life {
         report: Report,
         publish: watch::Sender<Report>,
     ) -> Self {
-        let arrive::Parts { session, events, socket, relay, peer, meter } = parts;
-        let refresh_due = begin + Duration::from_secs(session.joined().expires_s) * 3 / 4;
+        let arrive::Parts { door, socket, relay, peer, meter } = parts;
+        let refresh_due = door.refresh_after().map(|span| begin + span);
+        let muted = spec.muted;
         Self {
             spec,
             stage,
             begin,
-            session,
-            events,
+            door,
             socket,
             relay,
             peer,
             meter,
             sending: None,
             camera: true,
-            muted: false,
+            muted,
             rtc_due: begin,
             refresh_due,
             late_ms: Vec::new(),
@@ -161,6 +161,9 @@ impl Life {
     }
 
     async fn run(&mut self, mut inbox: mpsc::Receiver<Command>) -> Result<Outcome, Failure> {
+        if self.muted {
+            self.door.tell(StateChange { muted: Some(true), ..StateChange::default() }).await;
+        }
         let mut snapshot_due = self.now();
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         loop {
@@ -171,15 +174,15 @@ impl Life {
                 snapshot_due = now + SNAPSHOT_INTERVAL;
                 self.snapshot(now)?;
             }
-            if self.refresh_due <= now {
-                self.session.refresh().await.map_err(|error| Failure::signal("events", &error))?;
-                self.refresh_due = now + Duration::from_secs(self.session.joined().expires_s) * 3 / 4;
+            if self.refresh_due.is_some_and(|due| due <= now) {
+                self.door.refresh().await.map_err(|error| Failure::signal("events", &error))?;
+                self.refresh_due = self.door.refresh_after().map(|span| now + span);
             }
             let due = self.next_due().min(snapshot_due);
             tokio::select! {
                 () = wait_until(self.stage.clock, due) => {}
                 read = self.socket.recv_from(&mut buffer) => self.receive(read, &mut buffer)?,
-                event = self.events.next() => if let Some(outcome) = self.hear(event)? {
+                event = self.door.event() => if let Some(outcome) = self.hear(event)? {
                     return Ok(outcome);
                 },
                 line = wish(&mut self.meter) => self.peer.request_keyframe(line),
@@ -195,7 +198,7 @@ impl Life {
     /// Leaves, and completes the report.
     async fn end(mut self) -> Report {
         // The node notices by itself when this fails.
-        let _ = self.session.leave().await;
+        let _ = self.door.leave().await;
         let now = self.now();
         self.count();
         if let Some(meter) = self.meter.take() {
@@ -233,8 +236,10 @@ impl Life {
             self.report.sent.bytes += play.unit.payloads.iter().map(|p| p.len() as u64).sum::<u64>();
             self.report.sent.frames += 1;
             self.report.sent.keyframes += u64::from(play.unit.keyframe);
+            let late = now.since(play.due);
+            self.stage.lateness.note(late);
             if self.late_ms.len() < LATE_MAX {
-                self.late_ms.push(now.since(play.due).as_millis() as u32);
+                self.late_ms.push(late.as_millis() as u32);
             }
         }
         let kbps = sending.player.current().map(|l| l.rung.kbps);
@@ -248,6 +253,7 @@ impl Life {
             if let Some(packet) = sending.set.sound().get(index).filter(|_| !self.muted) {
                 let level =
                     if sending.set.spec().voice == Voice::Silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
+                self.stage.lateness.note(now.since(sending.sound_due()));
                 self.peer.send_sound(instant, packet, sending.sound_at(), level);
                 self.report.sent.sound_packets += 1;
                 self.report.sent.bytes += packet.len() as u64;
@@ -384,17 +390,17 @@ impl Life {
         match command {
             Command::Mute(muted) => {
                 self.muted = muted;
-                self.events.tell(StateChange { muted: Some(muted), ..nothing }).await;
+                self.door.tell(StateChange { muted: Some(muted), ..nothing }).await;
             }
             Command::Camera(camera) => {
                 self.camera = camera;
-                self.events.tell(StateChange { camera: Some(camera), ..nothing }).await;
+                self.door.tell(StateChange { camera: Some(camera), ..nothing }).await;
             }
             Command::Layout(layout) => {
-                self.events.tell(StateChange { layout: Some(layout), ..nothing }).await;
+                self.door.tell(StateChange { layout: Some(layout), ..nothing }).await;
             }
             Command::Overlay(overlay) => {
-                self.events.tell(StateChange { overlay: Some(overlay), ..nothing }).await;
+                self.door.tell(StateChange { overlay: Some(overlay), ..nothing }).await;
             }
             Command::Network(profile) => {
                 if let Some(relay) = &self.relay {

@@ -19,8 +19,10 @@
 //! # Ok(()) }
 //! ```
 
+mod door;
 pub mod freeze;
 mod jitter;
+pub mod lateness;
 mod life;
 pub mod peer;
 pub mod picture_log;
@@ -29,13 +31,16 @@ pub mod receive;
 pub mod report;
 pub mod send;
 pub mod signal;
+pub mod stream;
 pub mod target;
 
 use crate::clock::Clock;
 use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
 use crate::relay::profile::Profile;
+use lateness::Lateness;
 use mcu_core::media::codec::VideoCodec;
+use peer::Offered;
 use picture_log::PictureLog;
 use report::Report;
 use std::sync::Arc;
@@ -53,12 +58,14 @@ pub struct Stage {
     pub clock: Clock,
     /// Whose picture was sent and seen when.
     pub pictures: PictureLog,
+    /// How late all of them sent.
+    pub lateness: Lateness,
 }
 
 impl Stage {
     /// A stage whose clock starts now.
     pub fn start() -> Self {
-        Self { clock: Clock::start(), pictures: PictureLog::default() }
+        Self { clock: Clock::start(), pictures: PictureLog::default(), lateness: Lateness::default() }
     }
 }
 
@@ -67,6 +74,8 @@ impl Stage {
 pub struct BotSpec {
     /// Where to join.
     pub target: Target,
+    /// As what: a browser, an encoder (WHIP) or a player (WHEP).
+    pub offered: Offered,
     /// The display name.
     pub name: String,
     /// Whose bar code and tone it sends, and recognises as its own.
@@ -77,6 +86,8 @@ pub struct BotSpec {
     pub measures: Option<Vec<SenderId>>,
     /// Promise to paint the own camera over the own tile.
     pub overlay: bool,
+    /// Be silent from the first moment on, and say so.
+    pub muted: bool,
     /// Video codecs to offer, most wanted first.
     pub codecs: Vec<VideoCodec>,
     /// The bad network between this bot and the node; `None` is a direct way.
@@ -97,11 +108,13 @@ impl BotSpec {
     pub fn new(target: Target, sender: SenderId) -> Self {
         Self {
             target,
+            offered: Offered::Page,
             name: format!("Bot {}", sender.0),
             sender,
             sends: None,
             measures: None,
             overlay: false,
+            muted: false,
             codecs: vec![VideoCodec::Vp8, VideoCodec::H264],
             network: None,
         }
@@ -119,6 +132,13 @@ impl BotSpec {
     #[must_use]
     pub fn measuring(mut self, tones: impl IntoIterator<Item = SenderId>) -> Self {
         self.measures = Some(tones.into_iter().collect());
+        self
+    }
+
+    /// Comes in as an encoder or a player instead of a browser.
+    #[must_use]
+    pub fn offering(mut self, offered: Offered) -> Self {
+        self.offered = offered;
         self
     }
 
@@ -183,6 +203,11 @@ impl Bot {
     /// The newest snapshot, at most half a second old.
     pub fn report(&self) -> Report {
         self.snapshots.borrow().clone()
+    }
+
+    /// Reads something out of the newest snapshot, at most half a second old, without copying the rest.
+    pub fn look<R>(&self, read: impl FnOnce(&Report) -> R) -> R {
+        read(&self.snapshots.borrow())
     }
 
     /// Waits for snapshots until one satisfies `condition`, and returns it; `None` when the bot ended before.

@@ -1,7 +1,7 @@
 //! The media: a WebRTC client by str0m in RTP mode, without I/O.
 //!
-//! Flow: `life` hands in datagrams and time, takes out datagrams and [`PeerEvent`]s. One `Rtc`, one UDP path, four media
-//! lines as a browser offers them: sound, picture, shared picture, shared sound. Bound: what is written per call.
+//! Flow: `life` hands in datagrams and time, takes out datagrams and [`PeerEvent`]s. One `Rtc`, one UDP path, and the media
+//! lines of a browser, an encoder or a player ([`Offered`]). Bound: what is written per call.
 
 use bytes::Bytes;
 use mcu_core::id::SourceKind;
@@ -62,12 +62,24 @@ pub enum PeerEvent {
     Sound(Packet),
 }
 
+/// What is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// Four lines as a browser's: sound and picture both ways, a shared picture both ways, shared sound.
+    Page,
+    /// Sound and picture to the node.
+    Publish,
+    /// Sound and picture from the node.
+    Watch,
+}
+
 /// The media lines of an offer.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
     sound: Mid,
     picture: Mid,
-    content: Mid,
+    /// A browser's alone.
+    content: Option<Mid>,
 }
 
 /// One stream being sent.
@@ -102,6 +114,7 @@ impl Peer {
     /// [`PeerError`] when `local` cannot be a candidate.
     pub fn offer(
         codecs: &[VideoCodec],
+        offered: Offered,
         local: SocketAddr,
         now: Instant,
     ) -> Result<(Self, String), PeerError> {
@@ -126,13 +139,21 @@ impl Peer {
         rtc.add_local_candidate(candidate);
         let mut change = rtc.sdp_api();
         let stream = Some("bot".to_owned());
-        let both = Direction::SendRecv;
-        let lines = Lines {
-            sound: change.add_media(MediaKind::Audio, both, stream.clone(), None, None),
-            picture: change.add_media(MediaKind::Video, both, stream, None, None),
-            content: change.add_media(MediaKind::Video, both, Some("content".into()), None, None),
+        let way = match offered {
+            Offered::Page => Direction::SendRecv,
+            Offered::Publish => Direction::SendOnly,
+            Offered::Watch => Direction::RecvOnly,
         };
-        change.add_media(MediaKind::Audio, Direction::SendOnly, Some("content".into()), None, None);
+        let mut lines = Lines {
+            sound: change.add_media(MediaKind::Audio, way, stream.clone(), None, None),
+            picture: change.add_media(MediaKind::Video, way, stream, None, None),
+            content: None,
+        };
+        if offered == Offered::Page {
+            let content = Some("content".to_owned());
+            lines.content = Some(change.add_media(MediaKind::Video, way, content.clone(), None, None));
+            change.add_media(MediaKind::Audio, Direction::SendOnly, content, None, None);
+        }
         // Media lines were just added: there is an offer to make.
         let (offer, pending) = change.apply().ok_or(RtcError::ChangesOutOfOrder)?;
         let peer = Self {
@@ -262,7 +283,7 @@ impl Peer {
         }
         let kind = if mid == self.lines.picture {
             SourceKind::Main
-        } else if mid == self.lines.content {
+        } else if Some(mid) == self.lines.content {
             SourceKind::Content
         } else {
             return None;
@@ -326,10 +347,11 @@ impl Peer {
     /// Asks the node for a key frame of a picture line.
     pub fn request_keyframe(&mut self, line: SourceKind) {
         let mid = match line {
-            SourceKind::Main => self.lines.picture,
+            SourceKind::Main => Some(self.lines.picture),
             SourceKind::Content => self.lines.content,
         };
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = mid.and_then(|mid| api.stream_rx_by_mid(mid, None)) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
     }

@@ -378,7 +378,7 @@ async fn serve(
     let _ = socket.close(None).await;
 }
 
-fn client(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, SignalError> {
+pub(crate) fn client(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, SignalError> {
     // Another part of the process may have chosen a provider already; either serves.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // HTTP/1.1 only: the WebSocket is an upgrade of it. A load test never goes through a proxy.
@@ -390,23 +390,34 @@ fn client(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, SignalError> {
     builder.build().map_err(SignalError::Client)
 }
 
-fn endpoint(target: &Target, path: &str) -> reqwest::Url {
+pub(crate) fn endpoint(target: &Target, path: &str) -> reqwest::Url {
     let mut url = target.base.clone();
     url.set_path(path);
     url
 }
 
 async fn ask(step: &'static str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, SignalError> {
-    let response =
-        request.timeout(ANSWER_WAIT_MAX).send().await.map_err(|source| SignalError::Http { step, source })?;
+    body(step, send(step, request).await?).await
+}
+
+/// The response, if it is not a refusal.
+pub(crate) async fn send(
+    step: &'static str,
+    request: reqwest::RequestBuilder,
+) -> Result<reqwest::Response, SignalError> {
+    let sent = request.timeout(ANSWER_WAIT_MAX).send().await;
+    let response = sent.map_err(|source| SignalError::Http { step, source })?;
     if !response.status().is_success() {
         return Err(refusal(step, response).await);
     }
-    body(step, response).await
+    Ok(response)
 }
 
 /// The body, if it is not longer than [`BODY_BYTES_MAX`].
-async fn body(step: &'static str, mut response: reqwest::Response) -> Result<Vec<u8>, SignalError> {
+pub(crate) async fn body(
+    step: &'static str,
+    mut response: reqwest::Response,
+) -> Result<Vec<u8>, SignalError> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|source| SignalError::Http { step, source })? {
         if body.len() + piece.len() > BODY_BYTES_MAX {

@@ -84,8 +84,7 @@ impl Target {
     /// # Errors
     /// [`TargetError`] when a file is missing, over 1 MiB, or not what it should be.
     pub fn from_announce(path: &Path) -> Result<Self, TargetError> {
-        let announce: Announce = serde_json::from_slice(&read(path)?)
-            .map_err(|source| TargetError::Announce { path: path.to_owned(), source })?;
+        let announce: Announce = Self::read_announce(path)?;
         let mut target: Self = announce.join_url.parse()?;
         target.pin = announce.guest_pin.or(announce.host_pin).unwrap_or_default();
         target.media = announce.media_addr;
@@ -93,6 +92,15 @@ impl Target {
             target.ca_pem = Some(read(&ca_file)?);
         }
         Ok(target)
+    }
+
+    /// The fields of an announce file that `T` names.
+    ///
+    /// # Errors
+    /// [`TargetError`] when it cannot be read, or is not what it should be.
+    pub fn read_announce<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, TargetError> {
+        serde_json::from_slice(&read(path)?)
+            .map_err(|source| TargetError::Announce { path: path.to_owned(), source })
     }
 
     /// The same with another PIN.

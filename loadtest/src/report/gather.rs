@@ -289,12 +289,13 @@ fn own_voice_leak_db(passage: &Passage, others: &[&Passage]) -> Option<f64> {
 
 /// See [`Measured::misplaced`].
 fn misplaced(passage: &Passage, all: &[Passage]) -> u64 {
-    let senders: HashMap<u64, SenderId> =
-        all.iter().filter_map(|other| Some((other.report.participant_id?, other.sender))).collect();
+    // By the roster's name, which is distinct: whoever came by WHIP does not know the node's number for it.
+    let senders: HashMap<&str, SenderId> =
+        all.iter().map(|other| (other.name.as_str(), other.sender)).collect();
     let main = &passage.report.main;
     let tiles = main.tiles.iter().filter(|tile| tile.kind == SourceKind::Main);
     let wrong = tiles.clone().filter_map(|tile| {
-        let owner = senders.get(&tile.participant_id)?;
+        let owner = senders.get(tile.name.as_deref()?)?;
         Some(tile.codes.iter().filter(|code| code.sender != *owner).map(|code| code.reads).sum::<u64>())
     });
     // A picture that was there before its layout was read by the layout before: any of its tiles may have been another's.

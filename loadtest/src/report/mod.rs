@@ -8,11 +8,17 @@
 //!
 //! `loadtest/tests/fixtures/report.json` is one whole example.
 
+mod environment;
+mod folder;
 mod gather;
+mod junit;
 mod participant;
 mod verdict;
 
+pub use environment::Environment;
+pub use folder::{Folder, FolderError};
 pub use gather::{Counted, Passage, gather};
+pub use junit::junit;
 pub use participant::{
     Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
 };

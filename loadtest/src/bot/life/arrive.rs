@@ -3,10 +3,12 @@
 //! Flow: `live` -> **here** -> `Life`. Runs once per bot.
 
 use super::Failure;
-use crate::bot::peer::Peer;
+use crate::bot::door::Door;
+use crate::bot::peer::{Offered, Peer};
 use crate::bot::receive::Meter;
 use crate::bot::report::Report;
-use crate::bot::signal::{Events, Session, SignalError};
+use crate::bot::signal::{Session, SignalError};
+use crate::bot::stream::{Direction, Stream};
 use crate::bot::target::Target;
 use crate::bot::{BotSpec, Stage};
 use crate::relay::candidates;
@@ -18,8 +20,7 @@ use tokio::net::UdpSocket;
 
 /// What a bot is made of once it is in.
 pub(super) struct Parts {
-    pub(super) session: Session,
-    pub(super) events: Events,
+    pub(super) door: Door,
     pub(super) socket: UdpSocket,
     pub(super) relay: Option<Relay>,
     pub(super) peer: Peer,
@@ -34,12 +35,19 @@ pub(super) async fn arrive(
 ) -> Result<Parts, Failure> {
     let passed_ms = || Some(stage.clock.now().since(begin).as_millis() as u64);
     let refused = |at: &'static str| move |error: SignalError| Failure::signal(at, &error);
-    let session = Session::join(&spec.target, &spec.name, spec.overlay).await.map_err(refused("join"))?;
-    report.join.joined_ms = passed_ms();
-    report.participant_id = Some(session.joined().participant_id);
-    report.role = Some(session.joined().role.clone());
-    // Before the offer: a layout is told before the first picture that shows it.
-    let events = session.events().await.map_err(refused("events"))?;
+    let page = match spec.offered {
+        Offered::Page => {
+            let session = Session::join(&spec.target, &spec.name, spec.overlay).await;
+            let session = session.map_err(refused("join"))?;
+            report.join.joined_ms = passed_ms();
+            report.participant_id = Some(session.joined().participant_id);
+            report.role = Some(session.joined().role.clone());
+            // Before the offer: a layout is told before the first picture that shows it.
+            let events = session.events().await.map_err(refused("events"))?;
+            Some((session, events))
+        }
+        Offered::Publish | Offered::Watch => None,
+    };
     let meter = match &spec.measures {
         Some(tones) => {
             let meter = Meter::start(spec.sender, tones, stage.pictures.clone(), stage.clock);
@@ -52,8 +60,22 @@ pub(super) async fn arrive(
     let local = socket.local_addr().map_err(|error| Failure::new("connect", error))?;
     let now = stage.clock.instant(stage.clock.now());
     let (mut peer, offer) =
-        Peer::offer(&spec.codecs, local, now).map_err(|error| Failure::new("offer", error))?;
-    let answer = session.offer(offer).await.map_err(refused("offer"))?;
+        Peer::offer(&spec.codecs, spec.offered, local, now).map_err(|error| Failure::new("offer", error))?;
+    let (door, answer) = match page {
+        Some((session, events)) => {
+            let answer = session.offer(offer).await.map_err(refused("offer"))?;
+            (Door::Page { session: Box::new(session), events }, answer)
+        }
+        None => {
+            let publishes = spec.offered == Offered::Publish;
+            let direction = if publishes { Direction::Publish } else { Direction::Watch };
+            let opened = Stream::open(&spec.target, direction, &spec.name, offer).await;
+            // One request is the whole way in.
+            let (stream, answer) = opened.map_err(refused("join"))?;
+            report.join.joined_ms = passed_ms();
+            (Door::Stream(stream), answer)
+        }
+    };
     report.join.answered_ms = passed_ms();
     let answer = match &relay {
         Some(relay) => {
@@ -69,7 +91,7 @@ pub(super) async fn arrive(
     if codec.is_some() && !peer.sends_picture() {
         return Err(Failure::new("offer", "the answer does not take the picture"));
     }
-    Ok(Parts { session, events, socket, relay, peer, meter })
+    Ok(Parts { door, socket, relay, peer, meter })
 }
 
 async fn open(spec: &BotSpec, stage: &Stage) -> io::Result<(UdpSocket, Option<Relay>)> {

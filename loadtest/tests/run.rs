@@ -1,0 +1,341 @@
+//! `mcu-load run` against a whole node, as processes: what is measured, what comes of it, and what is said when it cannot be.
+//!
+//! The node is this test's own program, started again (see [`node_process`]), so that it can be killed as a node can. The
+//! tests take turns: each has the machine's cores to itself. What depends on how fast the machine is, is not asserted.
+
+use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, Verdict};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tells this program, started again, where to keep a node's files.
+const NODE_FOLDER: &str = "MCU_LOAD_TEST_NODE";
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A test's turn, and its folder, empty.
+fn turn(name: &str) -> (MutexGuard<'static, ()>, PathBuf) {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{name}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    (turn, folder)
+}
+
+/// A port that was free a moment ago, for UDP and most likely for TCP.
+fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    socket.local_addr().expect("it is bound").port()
+}
+
+/// Not a test: the node of the others, when they start this program again. Alone it has nothing to do.
+#[test]
+#[ignore = "is the node process of the other tests"]
+fn node_process() {
+    let Ok(folder) = std::env::var(NODE_FOLDER) else { return };
+    let ports = std::fs::read_to_string(Path::new(&folder).join("ports")).expect("written by the parent");
+    let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().expect("a number")).collect();
+    let flags = mcu_server::cli::Serve {
+        dev: true,
+        bind: None,
+        https_port: Some(ports[0]),
+        http_port: Some(ports[1]),
+        metrics_port: Some(ports[2]),
+        media_port: Some(ports[3]),
+        data: Some(Path::new(&folder).join("data")),
+        config: None,
+        announce: Some(Path::new(&folder).join("announce.json")),
+    };
+    let config = mcu_server::serve::configuration(&flags).expect("flags alone are a configuration");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
+    runtime.block_on(mcu_server::serve::serve(&flags, &config)).expect("serves until it is killed");
+}
+
+/// A running node; killed when dropped.
+struct Node {
+    process: Child,
+    http_port: u16,
+    announce: PathBuf,
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let ports: [u16; 4] = std::array::from_fn(|_| free_port());
+        std::fs::write(folder.join("ports"), ports.map(|port| port.to_string()).join(" ")).expect("is writable");
+        let mut process = Command::new(std::env::current_exe().expect("a test has a program"))
+            .args(["--exact", "node_process", "--ignored", "--nocapture"])
+            .env(NODE_FOLDER, folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts again");
+        let mut lines = BufReader::new(process.stdout.take().expect("is piped")).lines();
+        // Its last line: the ports are bound by then, and whoever connects waits until they are served.
+        let is_up = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("This node decodes"));
+        assert!(lines.any(is_up), "the node came up");
+        // Whatever it prints later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let node = Self { process, http_port: ports[1], announce: folder.join("announce.json") };
+        assert!(node.get("/livez", "").contains("\"ok\""));
+        node
+    }
+
+    fn get(&self, path: &str, token: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.http_port)).expect("the node listens");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost:{}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
+            self.http_port
+        );
+        stream.write_all(request.as_bytes()).expect("is taken");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("is text");
+        answer
+    }
+
+    fn announced(&self, field: &str) -> String {
+        let text = std::fs::read_to_string(&self.announce).expect("the node wrote it");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json[field].as_str().expect("a string").to_owned()
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().expect("is ours");
+        self.process.wait().expect("is ours");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `mcu-load`, started.
+fn harness(arguments: &[&str]) -> Child {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-loops");
+    Command::new(env!("CARGO_BIN_EXE_mcu-load"))
+        .arg("run")
+        .args(arguments)
+        .arg("--cache")
+        .arg(cache)
+        .env_remove("MCU_PIN")
+        .env_remove("MCU_TOKEN")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built")
+}
+
+/// What `mcu-load` said, and how it ended.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    error: String,
+}
+
+fn run(arguments: &[&str]) -> Said {
+    let output = harness(arguments).wait_with_output().expect("is ours");
+    let text = |bytes| String::from_utf8(bytes).expect("says text");
+    Said { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
+}
+
+/// Starts `mcu-load` and does `then` once its figures count; how it ended.
+fn run_until_it_counts(arguments: &[&str], then: impl FnOnce(&mut Child)) -> (ExitStatus, String) {
+    let mut child = harness(arguments);
+    let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
+    let mut said = String::new();
+    for line in lines.by_ref() {
+        let line = line.expect("is text");
+        said += &line;
+        said.push('\n');
+        // A second of counting at least: there is something to keep.
+        if line.contains("counting") && line.contains("fps >=") {
+            break;
+        }
+    }
+    assert!(said.contains("counting"), "{said}");
+    then(&mut child);
+    lines.for_each(|line| said += &(line.expect("is text") + "\n"));
+    (child.wait().expect("is ours"), said)
+}
+
+fn report(folder: &Path) -> RunReport {
+    let text = std::fs::read_to_string(folder.join("report.json")).expect("the report was written");
+    serde_json::from_str(&text).expect("is a report")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the target folder has a plain name")
+}
+
+fn judgement<'a>(report: &'a RunReport, threshold: &str) -> &'a Judgement {
+    report.thresholds.iter().find(|judgement| judgement.threshold == threshold).expect("is judged")
+}
+
+fn kept(report: &RunReport, thresholds: &[&str]) {
+    for threshold in thresholds {
+        let judgement = judgement(report, threshold);
+        assert_eq!(judgement.ruling, Ruling::Kept, "{judgement:?}");
+    }
+}
+
+fn by_name<'a>(report: &'a RunReport, name: &str) -> &'a Participant {
+    report.participant(name, 1).unwrap_or_else(|| panic!("{name} is not in the report"))
+}
+
+#[test]
+fn smoke_is_played_measured_and_reported() {
+    let (_turn, folder) = turn("smoke");
+    let node = Node::start(&folder);
+    let files = folder.join("report");
+    let said = run(&["smoke", "--announce", text(&node.announce), "--duration", "9", "--report-dir", text(&files)]);
+    let report = report(&files);
+    assert_eq!(said.code, Some(i32::from(loadtest::live::exit_code(report.verdict))), "{}{}", said.out, said.error);
+    assert!(said.out.contains("smoke: ") && said.out.contains("counting"), "{}", said.out);
+    kept(&report, &["failures_max", "unseen_max", "unheard_max", "misplaced_max", "own_voice_leak_db_max"]);
+    assert!(report.thresholds.iter().all(|judgement| judgement.ruling != Ruling::Unmeasured), "{report:?}");
+    assert_eq!((report.ended_by, report.participants.len()), (EndedBy::Schedule, 3));
+    for participant in &report.participants {
+        let measured = participant.measured.as_ref().expect("all measure");
+        let others = |expected: usize| [expected, expected];
+        let expected = [
+            measured.sees.iter().filter(|seen| seen.expected && seen.seen).count(),
+            measured.hears.iter().filter(|heard| heard.expected && heard.heard).count(),
+        ];
+        assert_eq!(expected, others(2), "{}", participant.name);
+        assert!(measured.glass_to_glass.is_some() && participant.traffic.received_kbps > Some(0.0));
+        assert!(participant.join.first_picture_ms.is_some() && participant.traffic.jitter_ms.is_some());
+        assert_eq!((measured.mouth_to_ear, measured.av_offset_ms), (None, None), "nobody measures them yet");
+    }
+    // It was found by the port that it listens at, and is this test's child.
+    assert_eq!((report.node.source, report.node.cpus.as_deref()), (Some(NodeSource::Proc), None));
+    assert!(report.node.cpu_s > Some(0.0) && report.node.ticks > Some(0) && report.node.encoders_max > Some(0));
+    assert!(report.harness.sends > 0 && report.harness.cpu_s > Some(0.0));
+    assert!(report.timeline.iter().any(|moment| moment.connected == 3 && moment.received_kbps > 0.0));
+    for (file, holds) in [("env.json", "\"kernel\""), ("junit.xml", "name=\"unseen_max\"")] {
+        let content = std::fs::read_to_string(files.join(file)).expect("was written");
+        assert!(content.contains(holds), "{file}: {content}");
+    }
+    let secrets = ["guest_pin", "host_pin", "admin_token"].map(|field| node.announced(field));
+    let written = std::fs::read_to_string(files.join("report.json")).expect("was written");
+    assert!(secrets.iter().all(|secret| !written.contains(&format!("\"{secret}\""))), "secrets are nobody's");
+}
+
+#[test]
+fn encoders_players_and_browsers_meet_in_a_room_made_for_them() {
+    let (_turn, folder) = turn("kinds");
+    let node = Node::start(&folder);
+    let files = folder.join("report");
+    let scenario = folder.join("kinds.toml");
+    let toml = "name = \"kinds\"\nduration_s = 9\nsettle_s = 4\n[[rooms]]\nmade = true\n\
+        [[rooms.groups]]\nname = \"studio\"\nkind = \"whip\"\ncount = 1\nsize = \"180p\"\ncodec = \"h264\"\n\
+        [[rooms.groups]]\nname = \"player\"\nkind = \"whep\"\ncount = 1\nmeasure = \"all\"\n\
+        [[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 1\nsize = \"180p\"\nmeasure = 1\nnetwork = \"n0\"\n\
+        [thresholds]\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\n";
+    std::fs::write(&scenario, toml).expect("is writable");
+    let announce = text(&node.announce).to_owned();
+    let said = run(&[text(&scenario), "--announce", &announce, "--report-dir", text(&files)]);
+    let report = report(&files);
+    kept(&report, &["failures_max", "unseen_max", "unheard_max", "misplaced_max"]);
+    let (studio, player, guest) =
+        (by_name(&report, "studio 1"), by_name(&report, "player 1"), by_name(&report, "guest 1"));
+    assert!(studio.traffic.sent_kbps > Some(0.0) && studio.measured.is_none(), "{}{}", said.out, said.error);
+    let heard_by_player = &player.measured.as_ref().expect("measures").hears;
+    let heard: Vec<_> = heard_by_player.iter().filter(|heard| heard.heard).map(|heard| &*heard.name).collect();
+    assert_eq!(heard.len(), 2, "{heard_by_player:?}");
+    assert!(player.measured.as_ref().is_some_and(|measured| measured.fps > Some(0.0)));
+    let seen = &guest.measured.as_ref().expect("measures").sees;
+    assert_eq!(seen.iter().map(|seen| (&*seen.name, seen.expected, seen.seen)).collect::<Vec<_>>(), [
+        ("studio 1", true, true)
+    ]);
+    assert_eq!(guest.network.as_deref(), Some("n0"));
+    assert_ne!(guest.room, "demo");
+    // The room went with the run, and the ready meeting stayed.
+    let rooms = node.get("/api/v1/rooms", &node.announced("admin_token"));
+    assert!(rooms.contains("\"demo\"") && !rooms.contains(&guest.room), "{rooms}");
+}
+
+#[test]
+fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
+    let (_turn, folder) = turn("refusals");
+    let node = Node::start(&folder);
+    let announce = text(&node.announce).to_owned();
+    let link = node.announced("join_url");
+    let nowhere = format!("http://127.0.0.1:{}/m/demo", free_port());
+    let file = |name: &str, content: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, content).expect("is writable");
+        text(&path).to_owned()
+    };
+    let group = "[[rooms]]\n[[rooms.groups]]\ncount = 1\n";
+    let slip = file("slip.toml", &format!("name = \"slip\"\nduration_s = 9\nsed = 4\n{group}kind = \"webrtc\"\n"));
+    let phone = file("phone.toml", &format!("name = \"phone\"\nduration_s = 9\n{group}kind = \"phone\"\n"));
+    let plain = file("plain", "in the way of a folder");
+    let wrong = if node.announced("guest_pin") == "0000" { "1111" } else { "0000" };
+    for (arguments, code, holds) in [
+        (vec!["smokes", "--announce", &announce], 2, "presets: smoke, one-room"),
+        (vec![&slip, "--announce", &announce], 2, "line 3: unknown key `sed`; did you mean `seed`?"),
+        (vec![&phone, "--announce", &announce], 2, "\"phone\" is not built yet"),
+        (vec!["smoke", "--announce", &announce, "--duration", "3"], 2, "--duration 3 is not longer than the 4 s"),
+        (vec!["smoke", "--announce", &slip], 2, "is not an announce file"),
+        (vec!["smoke", "--target", "http://localhost/"], 2, "is not a join URL"),
+        (vec!["smoke", "--announce", &announce, "--node-pid", "4294967295"], 2, "no process 4294967295"),
+        (vec!["smoke", "--target", "http://192.0.2.1/m/a", "--node-cpus", "0"], 2, "--node-cpus needs the node"),
+        (vec!["many-rooms", "--target", &link, "--pin", wrong], 2, "pass --announce FILE or --token TOKEN"),
+        (vec!["smoke", "--target", &link], 3, "this room needs a pin: pass --pin PIN, --announce FILE or MCU_PIN"),
+        (vec!["smoke", "--target", &nowhere], 5, "cannot be reached"),
+        (vec!["smoke", "--target", &link, "--pin", wrong], 5, "join-refused"),
+        (vec!["smoke", "--announce", &announce, "--report-dir", &plain], 5, "cannot write"),
+        (vec!["smoke", "--announce", &announce, "--self-cpus", "1022"], 5, "kept to the cores 1022"),
+    ] {
+        let said = run(&arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.error);
+        assert!(said.error.contains(holds), "{arguments:?}: {}", said.error);
+        assert_eq!((said.error.trim_end().lines().count(), said.out.as_str()), (1, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_node_that_dies_ends_the_run_and_what_was_measured_is_kept() {
+    let (_turn, folder) = turn("death");
+    let mut node = Node::start(&folder);
+    let files = folder.join("report");
+    let announce = text(&node.announce).to_owned();
+    let arguments = ["smoke", "--announce", &announce, "--duration", "600", "--report-dir", text(&files)];
+    let (status, said) = run_until_it_counts(&arguments, |_| node.kill());
+    assert_eq!(status.code(), Some(1), "{said}");
+    let report = report(&files);
+    assert_eq!((report.ended_by, report.verdict), (EndedBy::Nobody, Verdict::Fail));
+    assert_eq!(judgement(&report, "failures_max").failing.len(), 3, "{said}");
+    for participant in &report.participants {
+        assert!(participant.failure.is_some() && said.contains(&participant.name), "{said}");
+        let measured = participant.measured.as_ref().expect("it had begun to count");
+        assert!(measured.fps > Some(0.0) && measured.played_ms > 0);
+    }
+    // What the dead process had used by when it was last seen.
+    assert!(report.node.cpu_s > Some(0.0));
+}
+
+#[test]
+fn an_interrupted_run_still_writes_its_report_and_says_what_it_saw() {
+    let (_turn, folder) = turn("interrupt");
+    let node = Node::start(&folder);
+    let files = folder.join("report");
+    // In the way of one file: what can be written is, and the verdict is said all the same.
+    std::fs::create_dir_all(files.join("junit.xml")).expect("is writable");
+    let announce = text(&node.announce).to_owned();
+    let arguments = ["smoke", "--announce", &announce, "--duration", "600", "--report-dir", text(&files)];
+    let (status, said) = run_until_it_counts(&arguments, |child| {
+        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+        assert!(sent.expect("there is a shell").success());
+    });
+    assert_eq!(status.code(), Some(6), "{said}");
+    assert!(said.contains("smoke: ") && said.contains("failures_max"), "{said}");
+    let report = report(&files);
+    assert_eq!((report.ended_by, report.participants.len()), (EndedBy::Interrupt, 3));
+    assert!(report.participants.iter().all(|participant| participant.failure.is_none()));
+    kept(&report, &["failures_max", "unseen_max", "unheard_max"]);
+}
