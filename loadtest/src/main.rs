@@ -69,7 +69,10 @@ fn main() -> ExitCode {
                     trouble.exit_code()
                 })
             }),
-            Err(error) => failed(error),
+            Err(error) => {
+                eprintln!("mcu-load: {error}");
+                ExitCode::from(run::EXIT_NO_RUN)
+            }
         },
         Command::Scenarios(arguments) => match scenarios::text(&arguments) {
             Ok(text) => {

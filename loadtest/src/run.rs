@@ -16,7 +16,7 @@ const EXIT_USAGE: u8 = 2;
 /// The room needs a PIN.
 const EXIT_PIN: u8 = 3;
 /// There was no run: the target cannot be reached or refused, or this machine cannot.
-const EXIT_NO_RUN: u8 = 5;
+pub(crate) const EXIT_NO_RUN: u8 = 5;
 /// There was a run, and its report could not be written.
 const EXIT_REPORT: u8 = 6;
 

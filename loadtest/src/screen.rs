@@ -3,7 +3,7 @@
 //! Flow: `live` tells -> **here** -> standard output. Whoever reads a log gets every second's line; nothing is rewritten there.
 
 use loadtest::live::{Progress, Standing};
-use loadtest::report::{Judgement, Moment, NodeSource, Ruling, RunReport, Verdict};
+use loadtest::report::{Judgement, Moment, NodeSource, Ruling, RunReport, Verdict, rounded};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,7 +146,8 @@ pub(crate) fn summary(report: &RunReport) -> String {
         (Some(late), Some(ticks)) => format!(", {late} of {ticks} ticks late"),
         _ => String::new(),
     };
-    let _ = writeln!(text, "  node: {cost}{from}{}{late}", memory(node.memory_bytes_max));
+    let encoders = node.encoders_max.map_or_else(String::new, |encoders| format!(", {encoders} encoders"));
+    let _ = writeln!(text, "  node: {cost}{from}{}{late}{encoders}", memory(node.memory_bytes_max));
     let harness = &report.harness;
     let busy =
         harness.busy_mean.map_or_else(String::new, |busy| format!(", its cores {:.0} % busy", busy * 100.0));
@@ -168,9 +169,13 @@ fn threshold(judgement: &Judgement) -> String {
     };
     let worst = worst.as_ref().map_or_else(
         || "nobody measured it".to_owned(),
-        |worst| format!("worst {:.1} {unit} ({})", worst.value, worst.participant),
+        // Of nothing there is no worst.
+        |worst| match rounded(worst.value).as_str() {
+            "0" => format!("no {unit}"),
+            value => format!("worst {value} {unit} ({})", worst.participant),
+        },
     );
-    format!("  {mark} {threshold:<24} {worst}, limit {limit} {unit}")
+    format!("  {mark} {threshold:<24} {worst}, limit {limit}")
 }
 
 #[cfg(test)]

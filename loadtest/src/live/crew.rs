@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Tiles that a layout with one large picture has room for.
 const SPEAKER_TILES: usize = 8;
+/// From when somebody begins to count to when a snapshot of its figures has nothing of before.
+const FIGURES_WAIT: Duration = Duration::from_millis(1_000);
 /// Failures told one by one until the next look at them.
 const FAILURES_TOLD_MAX: usize = 5;
 
@@ -243,7 +245,8 @@ impl<'a> Crew<'a> {
                 sent += report.sent.bytes;
                 received += report.received.bytes;
                 moment.connected += u32::from(report.join.connected_ms.is_some());
-                if report.measured && stay.counting.is_some() {
+                let counted = stay.counting.map(|counted| now.since(counted.at));
+                if report.measured && counted.is_some_and(|counted| counted >= FIGURES_WAIT) {
                     measure(&mut moment, report);
                 }
             });

@@ -38,8 +38,9 @@ impl Folder {
     /// # Errors
     /// The first [`FolderError`].
     pub fn keep(&self, report: &RunReport) -> Result<(), FolderError> {
-        let kept = self.write("report.json", &json(report));
-        kept.and(self.write("junit.xml", junit(report).as_bytes()))
+        let kept =
+            [self.write("report.json", &json(report)), self.write("junit.xml", junit(report).as_bytes())];
+        kept.into_iter().collect()
     }
 
     /// Where it is.

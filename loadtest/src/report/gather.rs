@@ -18,6 +18,8 @@ const HEARD_DB_MIN: f64 = -50.0;
 const SAMPLES_PER_MS: u64 = 48;
 /// By how much somebody may have left before a receiver without being "gone meanwhile": at the end all leave at once.
 const LEAVE_SLACK_MS: u64 = 1_000;
+/// Whoever counted for less has to have seen and heard nobody: a tone's level takes windows, a moving picture two pictures.
+const EXPECTING_MS_MIN: u64 = 2_000;
 
 /// One stay, as it was run.
 #[derive(Debug, Clone)]
@@ -97,7 +99,10 @@ impl Passage {
     fn was_with(&self, other: &Self) -> bool {
         let (Some(connected), Some(from)) = (self.connected(), other.counts_from()) else { return false };
         let until_ms = self.ended.as_millis() + LEAVE_SLACK_MS;
-        failure(&self.report.outcome).is_none() && connected <= from && until_ms >= other.ended.as_millis()
+        failure(&self.report.outcome).is_none()
+            && connected <= from
+            && until_ms >= other.ended.as_millis()
+            && other.ended.since(from).as_millis() as u64 >= EXPECTING_MS_MIN
     }
 }
 

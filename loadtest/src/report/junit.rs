@@ -1,6 +1,6 @@
 //! A run as JUnit XML, as CI systems read it: one test case for each threshold, and one for the harness itself.
 
-use super::{Excess, Judgement, Ruling, RunReport, Verdict};
+use super::{Judgement, Ruling, RunReport, Verdict};
 use std::fmt::Write;
 
 /// The XML of a report.
@@ -39,12 +39,8 @@ fn outcome(judgement: &Judgement) -> String {
         Ruling::Kept => String::new(),
         Ruling::Unmeasured => "<error message=\"nobody measured it\"/>".to_owned(),
         Ruling::Broken => {
-            let says = |excess: &Excess| {
-                let Excess { participant, visit, value, detail } = excess;
-                let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-                format!("{participant} (visit {visit}) has {value} {}{detail}", judgement.unit)
-            };
-            let all: Vec<String> = judgement.failing.iter().map(says).collect();
+            let all: Vec<String> =
+                judgement.failing.iter().map(|excess| excess.said(&judgement.unit)).collect();
             let limit = format!("limit {} {}", judgement.limit, judgement.unit);
             format!("<failure message=\"{}\">{}</failure>", escaped(&limit), escaped(&all.join("\n")))
         }
@@ -71,6 +67,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Excess;
 
     fn example() -> RunReport {
         serde_json::from_str(include_str!("../../tests/fixtures/report.json")).expect("the example parses")

@@ -22,7 +22,7 @@ pub use junit::junit;
 pub use participant::{
     Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
 };
-pub use verdict::{Excess, Judgement, Ruling, Verdict};
+pub use verdict::{Excess, Judgement, Ruling, Verdict, rounded};
 
 use serde::{Deserialize, Serialize};
 

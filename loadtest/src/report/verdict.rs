@@ -44,6 +44,22 @@ pub struct Excess {
     pub detail: Option<String>,
 }
 
+impl Excess {
+    /// For a person: who has what in `unit`, and what it is about.
+    pub fn said(&self, unit: &str) -> String {
+        let Self { participant, visit, value, detail } = self;
+        let visit = if *visit > 1 { format!(" (visit {visit})") } else { String::new() };
+        let detail = detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        format!("{participant}{visit} has {} {unit}{detail}", rounded(*value))
+    }
+}
+
+/// With one digit after the point, and none where it says nothing.
+pub fn rounded(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
 /// What follows from a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

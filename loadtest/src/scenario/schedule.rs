@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Deeds of one schedule: a week of one leave a second, and then there is no more churn.
 pub const DEEDS_MAX: usize = 1_500_000;
 
+/// Keeps chance of leaving apart from chance of networks.
+const CHURN_SALT: u64 = 0x63_6875_726e;
+
 /// A whole run, beforehand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -164,9 +167,12 @@ impl Ids {
     }
 }
 
+/// A room, a group in it, and how long each has the word.
+type Circle<'a> = (usize, &'a str, Duration);
+
 /// Who has the word when, in groups that take turns: one at a time in each room.
 fn turns(people: &[Person], end: Duration, deeds: &mut Vec<(Duration, Deed)>) {
-    let mut circles: Vec<((usize, &str, Duration), Vec<usize>)> = Vec::new();
+    let mut circles: Vec<(Circle<'_>, Vec<usize>)> = Vec::new();
     for (who, person) in people.iter().enumerate() {
         let Talk::Turns(turn) = person.group.talk else { continue };
         let key = (person.room, &*person.group.name, turn);
@@ -202,7 +208,7 @@ fn churn(
     deeds: &mut Vec<(Duration, Deed)>,
 ) {
     let Some(churn) = &scenario.churn else { return };
-    let mut dice = StdRng::seed_from_u64(scenario.seed ^ 0x6368_7572_6e);
+    let mut dice = StdRng::seed_from_u64(scenario.seed ^ CHURN_SALT);
     let is_in = |person: &Person| churn.group.as_ref().is_none_or(|group| *group == person.group.name);
     let eligible: Vec<usize> = (0..people.len()).filter(|who| is_in(&people[*who])).collect();
     // Until when each is away.

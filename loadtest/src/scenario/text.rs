@@ -274,7 +274,10 @@ impl Page<'_> {
             seed: raw.seed,
             duration,
             settle,
-            ramp: raw.ramp.map_or(Ok(Ramp::PerSecond(5.0)), |ramp| self.ramp(ramp))?,
+            ramp: match raw.ramp {
+                Some(ramp) => self.ramp(ramp)?,
+                None => Ramp::PerSecond(5.0),
+            },
             churn: raw.churn.map(|churn| self.churn(churn, &rooms)).transpose()?,
             rooms,
             thresholds: raw.thresholds,

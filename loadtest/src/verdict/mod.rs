@@ -5,7 +5,7 @@
 
 mod rules;
 
-use crate::report::{EndedBy, HarnessUse, Judgement, Participant, Ruling, Verdict};
+use crate::report::{EndedBy, Excess, HarnessUse, Judgement, Participant, Ruling, Verdict, rounded};
 use crate::scenario::bounded::{Decimal, Whole};
 use serde::Deserialize;
 
@@ -109,29 +109,13 @@ fn unbelievable(harness: &HarnessUse) -> Vec<String> {
 fn sentences(judgement: &Judgement) -> Vec<String> {
     const SAID_MAX: usize = 3;
     let Judgement { threshold, unit, limit, failing, .. } = judgement;
-    let mut said: Vec<String> = failing
-        .iter()
-        .take(SAID_MAX)
-        .map(|excess| {
-            let visit = if excess.visit > 1 { format!(" (visit {})", excess.visit) } else { String::new() };
-            let detail = excess.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-            let (value, limit) = (rounded(excess.value), rounded(*limit));
-            format!(
-                "{threshold}: {}{visit} has {value} {unit}, the limit is {limit}{detail}",
-                excess.participant
-            )
-        })
-        .collect();
+    let says =
+        |excess| format!("{threshold}: {}, the limit is {}", Excess::said(excess, unit), rounded(*limit));
+    let mut said: Vec<String> = failing.iter().take(SAID_MAX).map(says).collect();
     if failing.len() > SAID_MAX {
         said.push(format!("{threshold}: and {} more", failing.len() - SAID_MAX));
     }
     said
-}
-
-/// With one digit after the point, and none where it says nothing.
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
 
 #[cfg(test)]

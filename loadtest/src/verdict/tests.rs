@@ -86,7 +86,7 @@ fn measured(participant: &mut Participant) -> &mut Measured {
 
 /// Each fault, the one threshold that it breaks, and what is said about it.
 const FAULTS: [(&str, &str, Fault); 12] = [
-    ("failures_max", "at join: no", |participant| {
+    ("failures_max", "failures (at join: no)", |participant| {
         let (stage, detail) = ("join".into(), "no".into());
         participant.failure = Some(Failure { stage, code: None, detail });
     }),
@@ -95,14 +95,14 @@ const FAULTS: [(&str, &str, Fault); 12] = [
     ("unheard_max", "does not hear Zoe", |participant| measured(participant).hears[0].heard = false),
     ("misplaced_max", "7 pictures", |participant| measured(participant).misplaced = 7),
     ("own_voice_leak_db_max", "-1.5 dB", |participant| measured(participant).own_voice_leak_db = Some(-1.5)),
-    ("latency_ms_p95_max", "420 ms, the limit is 300: of Zoe", |participant| {
+    ("latency_ms_p95_max", "420 ms (of Zoe), the limit is 300", |participant| {
         let measured = measured(participant);
         let late = measured.glass_to_glass.map(|latency| Percentiles { p95_ms: 420, ..latency });
         (measured.glass_to_glass, measured.sees[0].latency) = (late, late);
     }),
     ("fps_min", "24.9 fps", |participant| measured(participant).fps = Some(24.9)),
     ("freezes_max", "2 freezes", |participant| measured(participant).freezes = 2),
-    ("freezes_max", "3 freezes, the limit is 1: the tile of Zoe", |participant| {
+    ("freezes_max", "3 freezes (the tile of Zoe), the limit is 1", |participant| {
         measured(participant).sees[0].freezes = 3;
     }),
     ("frozen_percent_max", "2 %", |participant| measured(participant).frozen_ms = 200),
@@ -175,7 +175,8 @@ fn failures_are_judged_unasked_and_some_may_be_allowed() {
 
 #[test]
 fn a_harness_that_cannot_keep_up_is_not_believed_whatever_it_saw() {
-    let spoil: [(&str, fn(&mut HarnessUse)); 3] = [
+    type Spoil = fn(&mut HarnessUse);
+    let spoil: [(&str, Spoil); 3] = [
         ("sent late", |harness| harness.send_late_ms_p99 = Some(6)),
         ("86 % busy", |harness| harness.busy_mean = Some(0.86)),
         ("too slow to measure 3", |harness| harness.unmeasured = 3),

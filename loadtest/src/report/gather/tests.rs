@@ -92,6 +92,11 @@ fn who_came_later_left_earlier_failed_or_is_elsewhere_need_not_be_seen() {
     let all = [passage("Ada", 1), present, late, early, lost, elsewhere, watcher];
     let expected: Vec<String> = measured_of(&all).sees.into_iter().map(|seen| seen.name).collect();
     assert_eq!(expected, ["Present"]);
+    let mut short = all.clone();
+    short[0].ended = at(4_900);
+    assert_eq!(measured_of(&short).sees, [], "in less than two seconds nobody has to be seen");
+    short[0].ended = at(5_000);
+    assert_eq!(measured_of(&short).sees.len(), 2, "in two, those who left later as well");
     let mut narrow = all.clone();
     narrow[0].sees_all = false;
     assert_eq!(measured_of(&narrow).sees, [], "a layout that shows some need not show anybody");
