@@ -103,7 +103,12 @@ fn main() -> ExitCode {
 /// Runs `work` on as many threads as there are cores; its exit code.
 fn on_runtime(work: impl Future<Output = u8>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => ExitCode::from(runtime.block_on(work)),
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // Loops that are still being made, after an interrupt, are waited for by nobody.
+            runtime.shutdown_background();
+            ExitCode::from(code)
+        }
         Err(error) => failed(format!("no threads: {error}")),
     }
 }

@@ -1,6 +1,6 @@
 //! `mcu-load run` against a whole node, as processes: what is measured, what comes of it, and what is said when it cannot be.
 //!
-//! The node is this test's own program, started again (see [`node_process`]), so that it can be killed as a node can. The
+//! The node is this test's own program, started again (see [`be_node`]), so that it can be killed as a node can. The
 //! tests take turns: each has the machine's cores to itself. What depends on how fast the machine is, is not asserted.
 
 use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, Verdict};
@@ -30,12 +30,21 @@ fn free_port() -> u16 {
     socket.local_addr().expect("it is bound").port()
 }
 
-/// Not a test: the node of the others, when they start this program again. Alone it has nothing to do.
+/// Started again with a folder, this is the node of all tests; without one, the control of those that kill it.
 #[test]
-#[ignore = "is the node process of the other tests"]
-fn node_process() {
-    let Ok(folder) = std::env::var(NODE_FOLDER) else { return };
-    let ports = std::fs::read_to_string(Path::new(&folder).join("ports")).expect("written by the parent");
+fn a_killed_node_is_gone() {
+    if let Ok(folder) = std::env::var(NODE_FOLDER) {
+        return be_node(Path::new(&folder));
+    }
+    let (_turn, folder) = turn("killed");
+    let mut node = Node::start(&folder);
+    assert!(TcpStream::connect(("127.0.0.1", node.http_port)).is_ok());
+    node.kill();
+    assert!(TcpStream::connect(("127.0.0.1", node.http_port)).is_err());
+}
+
+fn be_node(folder: &Path) {
+    let ports = std::fs::read_to_string(folder.join("ports")).expect("written by the parent");
     let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().expect("a number")).collect();
     let flags = mcu_server::cli::Serve {
         dev: true,
@@ -44,9 +53,9 @@ fn node_process() {
         http_port: Some(ports[1]),
         metrics_port: Some(ports[2]),
         media_port: Some(ports[3]),
-        data: Some(Path::new(&folder).join("data")),
+        data: Some(folder.join("data")),
         config: None,
-        announce: Some(Path::new(&folder).join("announce.json")),
+        announce: Some(folder.join("announce.json")),
     };
     let config = mcu_server::serve::configuration(&flags).expect("flags alone are a configuration");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
@@ -66,7 +75,7 @@ impl Node {
         std::fs::write(folder.join("ports"), ports.map(|port| port.to_string()).join(" "))
             .expect("is writable");
         let mut process = Command::new(std::env::current_exe().expect("a test has a program"))
-            .args(["--exact", "node_process", "--ignored", "--nocapture"])
+            .args(["--exact", "a_killed_node_is_gone", "--nocapture"])
             .env(NODE_FOLDER, folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

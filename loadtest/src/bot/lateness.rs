@@ -1,7 +1,9 @@
-//! How late pictures and sounds were handed to the transport, over all bots of a process: the harness' own truthfulness.
+//! How late pictures and sounds were handed to the transport: the harness' own truthfulness.
 //!
-//! Flow: `life` of every bot -> **here** -> `mcu-load`. Lock-free; one counter for each millisecond up to [`MS_MAX`].
+//! Flow: `life` of one bot, and of all bots of a process -> **here** -> reports. Lock-free; one counter for each millisecond up
+//! to [`MS_MAX`], so that asking costs the same after hours as at the begin.
 
+use super::report::Spread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +33,12 @@ impl Lateness {
         self.0.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
     }
 
+    /// How all of them are spread, in milliseconds.
+    pub fn spread(&self) -> Spread {
+        let at = |percent| self.percentile_ms(percent).unwrap_or(0);
+        Spread { count: self.count(), min: at(0), p50: at(50), p95: at(95), p99: at(99), max: at(100) }
+    }
+
     /// The whole milliseconds that `percent` of all are at most late (nearest rank); `None` of nothing.
     pub fn percentile_ms(&self, percent: u64) -> Option<u64> {
         let rank = (self.count() * percent).div_ceil(100).max(1);
@@ -58,6 +66,9 @@ mod tests {
             (lateness.count(), lateness.percentile_ms(50), lateness.percentile_ms(99)),
             (200, Some(99), Some(197))
         );
+        let spread = lateness.spread();
+        assert_eq!((spread.min, spread.p50, spread.p99, spread.max), (0, 99, 197, 199));
+        assert_eq!(Lateness::default().spread(), Spread::default());
         lateness.note(Duration::from_secs(3_600));
         assert_eq!(lateness.percentile_ms(100), Some(MS_MAX as u64));
     }

@@ -7,9 +7,10 @@ mod arrive;
 
 use super::door::Door;
 use super::jitter::Jitter;
+use super::lateness::Lateness;
 use super::peer::{ESTIMATE_INITIAL_KBPS, Peer, PeerError, PeerEvent};
 use super::receive::{Input, Measured, Meter};
-use super::report::{Outcome, Report, Spread};
+use super::report::{Outcome, Report};
 use super::send::LoopPlayer;
 use super::signal::{Event, SignalError, StateChange};
 use super::{BotSpec, Command, Stage};
@@ -32,8 +33,6 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(250);
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Datagrams read in a row before anything else gets its turn.
 const READS_MAX: usize = 64;
-/// Latenesses of pictures kept: ten minutes, then the first ones stand for all.
-const LATE_MAX: usize = 18_000;
 /// Level that the level extension claims for a tone, in -dBov; the loops' mean.
 const LEVEL_DBOV: i8 = -24;
 const LEVEL_DBOV_SILENT: i8 = -127;
@@ -101,7 +100,8 @@ struct Life {
     muted: bool,
     rtc_due: Mono,
     refresh_due: Option<Mono>,
-    late_ms: Vec<u32>,
+    /// Of its pictures.
+    late: Lateness,
     jitter: Jitter,
     report: Report,
     publish: watch::Sender<Report>,
@@ -153,7 +153,7 @@ impl Life {
             muted,
             rtc_due: begin,
             refresh_due,
-            late_ms: Vec::new(),
+            late: Lateness::default(),
             jitter: Jitter::default(),
             report,
             publish,
@@ -238,9 +238,7 @@ impl Life {
             self.report.sent.keyframes += u64::from(play.unit.keyframe);
             let late = now.since(play.due);
             self.stage.lateness.note(late);
-            if self.late_ms.len() < LATE_MAX {
-                self.late_ms.push(late.as_millis() as u32);
-            }
+            self.late.note(late);
         }
         let kbps = sending.player.current().map(|l| l.rung.kbps);
         if kbps != sending.rung_told {
@@ -442,7 +440,7 @@ impl Life {
             self.report.sent.loop_height = rung.map(|rung| rung.height);
             self.report.sent.loop_kbps = rung.map(|rung| rung.kbps);
         }
-        self.report.sent.late_ms = Spread::of(&mut self.late_ms.clone());
+        self.report.sent.late_ms = self.late.spread();
         self.report.received.unmeasured = self.meter.as_ref().map_or(0, |meter| meter.dropped);
     }
 

@@ -110,6 +110,24 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_kept_to_the_cores_that_were_said() {
+        let allowed = |process: &str| -> CpuList {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
+            let line =
+                status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("Linux");
+            line.trim().parse().expect("a list of cores")
+        };
+        let one = CpuList(vec![allowed("self").cores()[0]]);
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("there is a sleep");
+        let pid = child.id().to_string();
+        assert_eq!(allowed(&pid), allowed("self"), "the control: it may run where its parent may");
+        keep(child.id(), &one).expect("is ours");
+        assert_eq!(allowed(&pid), one);
+        child.kill().expect("is ours");
+        child.wait().expect("is ours");
+    }
+
+    #[test]
     fn a_process_that_is_not_there_cannot_be_moved() {
         let nobody = keep(u32::MAX, &"0".parse().expect("is one")).expect_err("no such process");
         assert!(nobody.to_string().contains("kept to the cores 0"), "{nobody}");
