@@ -80,17 +80,10 @@ fn quality(moment: &Moment) -> String {
 
 /// What it costs, as far as that is known.
 fn cost(standing: &Standing<'_>) -> String {
-    let mut text = String::new();
-    if let Some(cores) = standing.moment.node_cores {
-        let _ = write!(text, "node {cores:.2} cores  ");
-    }
-    if let Some(cores) = standing.moment.harness_cores {
-        let _ = write!(text, "harness {cores:.2} cores");
-    }
-    if let Some(late) = standing.send_late_ms_p99 {
-        let _ = write!(text, "  sends late p99 {late} ms");
-    }
-    text
+    let node = standing.moment.node_cores.map(|cores| format!("node {cores:.2} cores"));
+    let harness = standing.moment.harness_cores.map(|cores| format!("harness {cores:.2} cores"));
+    let late = standing.send_late_ms_p99.map(|late| format!("sends late p99 {late} ms"));
+    [node, harness, late].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn people(standing: &Standing<'_>) -> String {

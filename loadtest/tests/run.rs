@@ -5,9 +5,10 @@
 
 use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, Verdict};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Tells this program, started again, where to keep a node's files.
@@ -24,10 +25,17 @@ fn turn(name: &str) -> (MutexGuard<'static, ()>, PathBuf) {
     (turn, folder)
 }
 
-/// A port that was free a moment ago, for UDP and most likely for TCP.
+/// A port that was free a moment ago, for UDP and for TCP: below those that the kernel hands out by itself, so that no other
+/// process gets it by chance, and another one each time.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-    socket.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| {
+        UdpSocket::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+    };
+    let port = || {
+        (20_000 + (std::process::id() % 1_000 * 40 + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16
+    };
+    std::iter::repeat_with(port).take(12_000).find(is_free).expect("loopback has a free port")
 }
 
 /// Started again with a folder, this is the node of all tests; without one, the control of those that kill it.
@@ -78,7 +86,6 @@ impl Node {
             .args(["--exact", "a_killed_node_is_gone", "--nocapture"])
             .env(NODE_FOLDER, folder)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("starts again");
         let mut lines = BufReader::new(process.stdout.take().expect("is piped")).lines();

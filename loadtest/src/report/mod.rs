@@ -6,7 +6,7 @@
 //! zero is a measurement. [`SCHEMA`] grows when a field changes its meaning; new fields alone do not change it, and are
 //! `null` where an older program wrote the file.
 //!
-//! `loadtest/tests/fixtures/report.json` is one whole example.
+//! `loadtest/tests/fixtures/report.json` is one whole example: what a run of `example.toml` beside it wrote.
 
 mod environment;
 mod folder;

@@ -255,7 +255,7 @@ impl Page<'_> {
         let settle = raw.settle_s.as_ref().map_or(3.0, |settle| settle.get_ref().get());
         let settle = Duration::from_secs_f64(settle);
         if settle >= duration {
-            let at = raw.settle_s.as_ref().map_or(raw.duration_s.span().start, |settle| settle.span().start);
+            let at = raw.settle_s.as_ref().map_or_else(|| raw.duration_s.span(), Spanned::span).start;
             return Err(self.refuse(
                 at,
                 "settle_s",
