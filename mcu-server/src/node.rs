@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use transport::io::{Backend, probe};
+use transport::io::{Backend, probe, ring};
 use transport::peer::{LocalAddress, Proto};
 
 /// API commands waiting for control.
@@ -293,7 +293,7 @@ pub(crate) fn choose_backend(clock: NodeClock) -> Backend {
     let measured = std::thread::spawn(move || {
         let probe = |runtime| async move { probe::probe(runtime, &mut || clock.now()).await };
         if probe::uring_allowed() {
-            tokio_uring::start(probe(probe::Runtime::Uring)).ok()
+            ring::run(probe(probe::Runtime::Uring)).ok()
         } else {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(probe(probe::Runtime::Tokio)).ok()

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use transport::io::probe::{self, Runtime};
 use transport::io::tcp::{CONNECTIONS_PER_ADDRESS_MAX, HELLO_TIMEOUT, TcpPorts};
-use transport::io::{Backend, DatagramIo, ready};
+use transport::io::{Backend, DatagramIo, ready, ring};
 use transport::peer::{Proto, Transmit};
 
 fn loopback() -> SocketAddr {
@@ -150,7 +150,7 @@ fn io_uring_where_it_is_allowed() {
         eprintln!("SKIPPED: the kernel refuses io_uring");
         return;
     }
-    tokio_uring::start(bounded(async {
+    ring::run(bounded(async {
         trains_arrive(Backend::Uring).await;
         refusals_are_not_fatal(Backend::Uring).await;
         long_datagrams_are_dropped(Backend::Uring).await;
@@ -171,7 +171,7 @@ fn the_probe_chooses_a_way_that_works() {
     });
     if probe::uring_allowed() {
         let mut clock = move || Mono::ZERO + epoch.elapsed();
-        tokio_uring::start(bounded(async move {
+        ring::run(bounded(async move {
             let probed = probe::probe(Runtime::Uring, &mut clock).await.expect("loopback works");
             let faster = probed.uring.is_some_and(|uring| uring < probed.batch);
             assert_eq!(probed.backend == Backend::Uring, faster);

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use transport::io::tcp::TcpPorts;
-use transport::io::{Backend, DatagramIo, IoCounters, probe};
+use transport::io::{Backend, DatagramIo, IoCounters, probe, ring};
 use transport::peer::{Datagram, LocalAddress, Proto};
 
 /// Commands waiting for one io thread.
@@ -195,7 +195,7 @@ impl Drop for IoThread {
 /// Runs `work` on a tokio-uring runtime, or on plain tokio where io_uring is not to be had.
 fn run_on(backend: Backend, work: impl Future<Output = ()>) {
     if backend == Backend::Uring || probe::uring_allowed() {
-        tokio_uring::start(work);
+        ring::run(work);
         return;
     }
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod probe;
+pub mod ring;
 pub mod tcp;
 mod trains;
 pub mod uring;

@@ -27,7 +27,7 @@ const PROBE_BYTES: usize = 1_200;
 pub enum Runtime {
     /// Plain tokio.
     Tokio,
-    /// Inside `tokio_uring::start`.
+    /// Inside [`super::ring::run`].
     Uring,
 }
 

@@ -1,8 +1,9 @@
 //! io_uring: one receive operation per buffer always under way, one send operation per train, by `tokio-uring`.
 //!
-//! Only inside a `tokio_uring` runtime. `tokio-uring` 0.5 reads no control data, so the destination of a datagram is known only when the
+//! Only inside [`super::ring::run`]. `tokio-uring` 0.5 reads no control data, so the destination of a datagram is known only when the
 //! socket is bound to one address: [`UringSocket::new`] refuses a wildcard. Memory: `BUFFERS` receive buffers, made once.
 
+use super::ring::Lent;
 use super::trains::{Train, Trains};
 use super::{Backend, DatagramIo, Granted, IoCounters};
 use crate::peer::{Datagram, Proto, Transmit};
@@ -55,7 +56,7 @@ pub struct UringSocket {
 }
 
 impl UringSocket {
-    /// Takes over a bound socket. Has to be called inside a `tokio_uring` runtime.
+    /// Takes over a bound socket. Has to be called inside [`super::ring::run`].
     ///
     /// # Errors
     /// `InvalidInput` when the socket is bound to a wildcard.
@@ -100,7 +101,8 @@ async fn receive_on(socket: Rc<UdpSocket>, shared: Rc<RefCell<Shared>>, freed: R
             continue;
         };
         buffer.clear();
-        let (result, buffer) = socket.recv_from(buffer).await;
+        let (result, buffer) = socket.recv_from(Lent::new(buffer)).await;
+        let buffer = buffer.back();
         let mut shared = shared.borrow_mut();
         match result {
             Ok((_, source)) if buffer.len() <= DATAGRAM_BYTES_MAX => {
@@ -120,7 +122,8 @@ async fn receive_on(socket: Rc<UdpSocket>, shared: Rc<RefCell<Shared>>, freed: R
 
 async fn send_one(socket: Rc<UdpSocket>, shared: Rc<RefCell<Shared>>, train: Train) {
     let control = (train.segments > 1).then(|| segment_control(train.segment_bytes));
-    let (result, mut slices, _) = socket.sendmsg(vec![train.bytes], Some(train.destination), control).await;
+    let (result, mut slices, _) =
+        socket.sendmsg(vec![Lent::new(train.bytes)], Some(train.destination), control).await;
     let mut shared = shared.borrow_mut();
     shared.sends_in_flight -= 1;
     match result {
@@ -128,7 +131,7 @@ async fn send_one(socket: Rc<UdpSocket>, shared: Rc<RefCell<Shared>>, train: Tra
         Err(_) => shared.counters.send_errors += train.segments as u64,
     }
     if let Some(buffer) = slices.pop() {
-        shared.trains.give_back(buffer);
+        shared.trains.give_back(buffer.back());
     }
     if !shared.trains.is_empty() {
         shared.wake();

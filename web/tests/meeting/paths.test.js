@@ -26,8 +26,8 @@ async function meet(nodeFlags, browserFlags, prepare) {
   ada = await Person.arrive(node, { sender: ADA, name: 'Ada', flags: browserFlags, prepare });
   await ada.join(node.announced.host_pin);
   const crew = bots(node, { count: 1, firstSender: BOT, flags: ['--size', '180p'] });
-  await until('Ada sees the bot', async () => (await ada.others()).has(BOT), 120_000);
-  await until('the bot sees Ada move', () => crew.sees() > 0, 60_000);
+  await until('Ada sees the bot', async () => (await ada.others()).has(BOT));
+  await until('the bot sees Ada move', () => crew.sees() > 0);
   const path = await ada.path();
   const { reports: [report] } = await crew.leave();
   const seen = report.main.tiles.flatMap(({ codes }) => codes).find(({ sender }) => sender === ADA);
@@ -36,13 +36,13 @@ async function meet(nodeFlags, browserFlags, prepare) {
   return path;
 }
 
-test('a browser and a bot meet over IPv6', { timeout: 240_000 }, async (t) => {
+test('a browser and a bot meet over IPv6', { timeout: 600_000 }, async (t) => {
   const { protocol, remote } = await meet(['--bind', '::1'], []);
   t.diagnostic(`${protocol} to ${remote}`);
   assert.deepEqual({ protocol, remote }, { protocol: 'udp', remote: '::1' });
 });
 
-test('a browser that may not use UDP comes by TCP', { timeout: 240_000 }, async (t) => {
+test('a browser that may not use UDP comes by TCP', { timeout: 600_000 }, async (t) => {
   const { protocol, remote } = await meet([], ['--webrtc-ip-handling-policy=disable_non_proxied_udp']);
   t.diagnostic(`${protocol} to ${remote}`);
   assert.equal(protocol, 'tcp');
@@ -59,7 +59,7 @@ function onlyRelayed() {
 }
 
 for (const transport of ['udp', 'tcp']) {
-  test(`a browser that reaches nothing but a TURN server by ${transport} comes through it`, { timeout: 240_000 }, async (t) => {
+  test(`a browser that reaches nothing but a TURN server by ${transport} comes through it`, { timeout: 600_000 }, async (t) => {
     turn = await startTurn();
     const config = join(turn.dir, 'mcu.toml');
     const url = `turn:127.0.0.1:${turn.port}?transport=${transport}`;

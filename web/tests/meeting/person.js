@@ -1,7 +1,7 @@
 /** A person in a real browser, and what it sees and hears of the meeting. */
 import { chromium } from 'playwright-core';
 import { barCodeReader, listen, observe, sendersSeen } from './eyes.js';
-import { load } from './node.js';
+import { HANG_MS, load } from './node.js';
 
 const ARGUMENTS = [
   '--no-sandbox',
@@ -44,6 +44,7 @@ export class Person {
     });
     const context = await person.#browser.newContext(screen);
     const page = await context.newPage();
+    page.setDefaultTimeout(HANG_MS);
     person.page = page;
     const origin = new URL(node.announced.join_url).origin;
     page.on('request', (request) => {

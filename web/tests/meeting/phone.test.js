@@ -38,17 +38,17 @@ function survey() {
   };
 }
 
-test('a phone shows the mix, and everything is in reach of a finger', { timeout: 240_000 }, async (t) => {
+test('a phone shows the mix, and everything is in reach of a finger', { timeout: 600_000 }, async (t) => {
   const token = node.announced.admin_token;
   const people = async () => (await api(node, 'GET', '/rooms/demo', { token })).body.participants;
   ada = await Person.arrive(node, { sender: ADA, name: 'Ada', screen: PHONE });
   await ada.join(node.announced.host_pin);
   const crew = bots(node, { count: 2, firstSender: FIRST_BOT, flags: ['--size', '180p', '--sender-step', '6'] });
-  await until('everybody is in', async () => (await people()) === 3, 120_000);
+  await until('everybody is in', async () => (await people()) === 3);
   await until('the phone shows both bots', async () => {
     const others = await ada.others();
     return others.has(FIRST_BOT) && others.has(SECOND_BOT);
-  }, 90_000);
+  });
 
   const { overflow, picture, own, buttons } = await ada.page.evaluate(survey);
   t.diagnostic(JSON.stringify({ overflow, picture, own, buttons }));
