@@ -1,6 +1,6 @@
 //! One run on the wall clock: a schedule played against a node, watched, and reported.
 //!
-//! Flow: [`Entrance`] (where, and what it takes to get in) and a scenario -> [`rooms`] (made where asked) -> loops ->
+//! Flow: [`Entrance`] (where, and what it takes to get in) and a scenario -> `rooms` (made where asked) -> loops ->
 //! `crew` (bots that come and go) beside `node` and `machine` (what it costs) -> `report` and `verdict`. Thread: the caller's
 //! task; every bot has its own. Bounds: those of the scenario; the timeline's. Uses the node's public interfaces only, and
 //! `/proc` where the node is a process of this machine.

@@ -1,6 +1,6 @@
 //! What a run is to do: rooms, who takes part and how, when they come and go, and what must hold.
 //!
-//! Flow: TOML text -> [`text`] (keys, limits, lines of mistakes) -> [`Scenario`] -> [`schedule`] (who does what when) ->
+//! Flow: TOML text -> `text` (keys, limits, lines of mistakes) -> [`Scenario`] -> [`schedule`] (who does what when) ->
 //! `live`. Pure. A `Scenario` is proof: it holds nothing that could not be run. Bounds: [`PEOPLE_MAX`].
 
 pub mod bounded;

@@ -47,7 +47,7 @@ pub enum ScenarioError {
         /// What it must be.
         reason: String,
     },
-    /// Longer than [`BYTES_MAX`].
+    /// Longer than a scenario may be.
     #[error("{source_name}: longer than {BYTES_MAX} bytes")]
     Long {
         /// File or preset.

@@ -150,7 +150,7 @@ test('two people in browsers and two bots see and hear each other', { timeout: 6
 
   const { reports, sightings } = await crew.leave();
 
-  await t.test('at every receiver, everybody else moves on and is never older than 3 s', () => {
+  await t.test('at every receiver, everybody else moves on and is never old', () => {
     const notes = notesOf(observed, sightings);
     for (const receiver of EVERYBODY) {
       for (const sender of EVERYBODY.filter((other) => other !== receiver)) {

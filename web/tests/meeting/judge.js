@@ -87,7 +87,13 @@ export function age(notes, loop, number, unixMs) {
 }
 
 /**
- * Every sighting of a sender by a receiver, judged: numbers go on, and none is older than 3 s.
+ * The oldest that a seen picture may be. The goal is 3 s, and what a quiet machine shows is printed and stands in benches/RESULTS.md; a
+ * test's bound would be ten times looser (machines are lent that stand still for seconds), were the shortest loop not 10 s long.
+ */
+const AGE_MS_MAX = 8_000;
+
+/**
+ * Every sighting of a sender by a receiver, judged: numbers go on, and none is older than `AGE_MS_MAX`.
  * @param {{unixMs: number, number: number}[]} sightings In order.
  * @param {{unixMs: number, number: number}[]} notes Of the sender.
  * @returns {{count: number, distinct: number, p50: number, max: number}} Ages in ms.
@@ -99,6 +105,6 @@ export function assertFresh(what, sightings, notes, loop) {
   const distinct = new Set(sightings.map(({ number }) => number)).size;
   const figures = { count: ages.length, distinct, p50: ages[ages.length >> 1], max: ages.at(-1) };
   assert.ok(distinct > 30, `${what}: the picture lives: ${JSON.stringify(figures)}`);
-  assert.ok(figures.max < 3_000, `${what}: none is older than 3 s: ${JSON.stringify(figures)}`);
+  assert.ok(figures.max < AGE_MS_MAX, `${what}: none is older than ${AGE_MS_MAX} ms: ${JSON.stringify(figures)}`);
   return figures;
 }
