@@ -64,7 +64,7 @@ impl Meeting {
                 Input::Connected { participant, receives },
                 live(Medium::Video),
                 live(Medium::Sound),
-                Input::Estimate { participant, kbps: ESTIMATE_KBPS },
+                Input::Estimate { participant, kbps: ESTIMATE_KBPS, starving: false },
             ];
             inputs.into_iter().for_each(|input| feed(&mut conference, now, input, &mut plan));
         }

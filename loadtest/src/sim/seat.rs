@@ -158,8 +158,9 @@ impl Seat {
 
     fn tell_estimate(&mut self, now: Mono, news: &mut Vec<Input>) {
         self.downlink.estimated(self.sending.estimate_kbps());
-        if let Some(kbps) = self.downlink.estimate_news(now) {
-            news.push(Input::Estimate { participant: self.participant, kbps });
+        if let Some(way) = self.downlink.news(now) {
+            let (kbps, starving) = (way.estimate_kbps, way.starving);
+            news.push(Input::Estimate { participant: self.participant, kbps, starving });
         }
     }
 

@@ -79,6 +79,8 @@ pub enum Input {
         participant: ParticipantId,
         /// Everything together, sound and overhead included.
         kbps: u32,
+        /// Whether it is so narrow that, in its class, nothing has been shown for a while.
+        starving: bool,
     },
     /// The moment of [`Conference::deadline`](super::Conference::deadline) has come.
     Tick,

@@ -176,9 +176,9 @@ impl Conference {
                 self.planner.replan(self.now);
             }
             Input::Loudness(report) => self.hear(&report),
-            Input::Estimate { participant, kbps } => {
+            Input::Estimate { participant, kbps, starving } => {
                 self.known(participant)?;
-                self.ladder.estimate(participant, kbps, self.now);
+                self.ladder.estimate(participant, kbps, starving, self.now);
                 self.planner.replan_rates(self.now);
             }
             Input::Tick => {}

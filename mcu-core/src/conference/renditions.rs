@@ -17,12 +17,8 @@ pub const HIGH_FLOOR_KBPS: u32 = 600;
 pub const HIGH_FLOOR_TWO_KBPS: u32 = 1_000;
 /// A way has to carry the floor and this many percent to climb back.
 const CLIMB_PERCENT: u32 = 120;
-/// How long a way has to be too narrow.
+/// How long a way has to be too narrow; where nothing is shown because it is, the receiver moves at once.
 pub const DOWN_AFTER: Duration = Duration::from_secs(1);
-/// How long, where it is far too narrow: such a receiver is given no picture until it has moved.
-pub const FAR_DOWN_AFTER: Duration = Duration::from_millis(300);
-/// Far too narrow is less than this much of the floor.
-const FAR_PERCENT: u32 = 67;
 /// How long a way has to be wide enough.
 pub const UP_AFTER: Duration = Duration::from_secs(5);
 /// Taken off an estimate for one Opus stream with its headers.
@@ -81,11 +77,6 @@ pub const fn floor_kbps(pictures: usize) -> u32 {
     if pictures > 1 { HIGH_FLOOR_TWO_KBPS } else { HIGH_FLOOR_KBPS }
 }
 
-/// Below this, in kbit/s, a receiver of `pictures` of the high class moves down after [`FAR_DOWN_AFTER`].
-pub const fn far_kbps(pictures: usize) -> u32 {
-    floor_kbps(pictures) * FAR_PERCENT / 100
-}
-
 /// What of an estimate one of `pictures` may take.
 const fn share_kbps(estimate_kbps: u32, pictures: usize) -> u32 {
     let payload = (estimate_kbps as u64 * PAYLOAD_PERCENT as u64 / 100) as u32;
@@ -102,7 +93,7 @@ struct Rung {
     pictures: usize,
     /// Since when the estimate has spoken for the other class.
     misplaced: Option<Mono>,
-    /// Since when it has been far too low for this one.
+    /// When it was told that, with such an estimate, nothing is shown any more: it moves at once.
     starved: Option<Mono>,
 }
 
@@ -129,9 +120,10 @@ impl Ladder {
         self.0.remove(&id);
     }
 
-    pub(super) fn estimate(&mut self, id: ParticipantId, kbps: u32, now: Mono) {
+    pub(super) fn estimate(&mut self, id: ParticipantId, kbps: u32, starving: bool, now: Mono) {
         if let Some(rung) = self.0.get_mut(&id) {
             rung.estimate_kbps = Some(kbps);
+            rung.starved = starving.then_some(now);
             rung.judge(now);
         }
     }
@@ -190,9 +182,8 @@ impl Rung {
             RateClass::High => kbps < floor,
             RateClass::Low => kbps >= floor * CLIMB_PERCENT / 100,
         };
-        let starved = self.class_next == RateClass::High && kbps < far_kbps(self.pictures);
         self.misplaced = misplaced.then(|| self.misplaced.unwrap_or(now));
-        self.starved = starved.then(|| self.starved.unwrap_or(now));
+        self.starved = self.starved.filter(|_| misplaced && self.class_next == RateClass::High);
     }
 
     fn due(&self) -> Option<Mono> {
@@ -201,7 +192,7 @@ impl Rung {
             RateClass::Low => UP_AFTER,
         };
         let misplaced = self.misplaced.map(|since| since + after);
-        misplaced.into_iter().chain(self.starved.map(|since| since + FAR_DOWN_AFTER)).min()
+        misplaced.into_iter().chain(self.starved).min()
     }
 
     /// What this receiver's class may send it of one picture; nothing when it says nothing about the class:
@@ -341,18 +332,18 @@ mod tests {
     #[test]
     fn who_is_squeezed_for_a_second_moves_down_alone_and_climbs_after_five() {
         let mut house = House::new(&[wish(A, SourceKind::Main), wish(B, SourceKind::Main)]);
-        house.ladder.estimate(A, 1_500, ms(0));
-        house.ladder.estimate(B, 1_500, ms(0));
+        house.ladder.estimate(A, 1_500, false, ms(0));
+        house.ladder.estimate(B, 1_500, false, ms(0));
         let (shared, _) = house.at(ms(0));
         assert_eq!((shared.len(), shared[0].bitrate_kbps), (1, 1_377));
 
-        house.ladder.estimate(B, 500, ms(100));
+        house.ladder.estimate(B, 500, false, ms(100));
         assert_eq!(house.ladder.deadline(), Some(ms(1_100)));
         assert_eq!(house.at(ms(100)).0, shared, "the one that leaves slows nobody down");
         assert!(!house.ladder.tick(ms(1_099)));
         assert!(house.ladder.tick(ms(1_100)));
         assert_eq!(house.ladder.class(B), Some(RateClass::High), "until the gathering");
-        house.ladder.estimate(B, 300, ms(1_200));
+        house.ladder.estimate(B, 300, false, ms(1_200));
         house.ladder.gather(ms(1_300));
         let (both, views) = house.at(ms(1_300));
         assert_eq!(both[0], shared[0]);
@@ -360,10 +351,10 @@ mod tests {
         assert_eq!((low.class, low.size, low.bitrate_kbps), (RateClass::Low, Size::new(640, 360), 237));
         assert_eq!((views[0].rendition, views[1].rendition), (shared[0].id, low.id));
 
-        house.ladder.estimate(B, 719, ms(2_000));
+        house.ladder.estimate(B, 719, false, ms(2_000));
         assert_eq!(house.ladder.deadline(), None, "above the floor, but not by a fifth");
-        house.ladder.estimate(B, 720, ms(3_000));
-        house.ladder.estimate(B, 900, ms(4_000));
+        house.ladder.estimate(B, 720, false, ms(3_000));
+        house.ladder.estimate(B, 900, false, ms(4_000));
         assert!(!house.ladder.tick(ms(7_999)));
         assert!(house.ladder.tick(ms(8_000)));
         house.ladder.gather(ms(8_200));
@@ -371,24 +362,28 @@ mod tests {
     }
 
     #[test]
-    fn who_is_starved_moves_down_sooner() {
-        let far = far_kbps(1);
-        for (kbps, after) in [(far, DOWN_AFTER), (far - 1, FAR_DOWN_AFTER)] {
+    fn who_is_shown_nothing_moves_down_at_once() {
+        for (kbps, starving, after) in [(599, false, DOWN_AFTER), (599, true, Duration::ZERO)] {
             let mut house = House::new(&[wish(A, SourceKind::Main)]);
-            house.ladder.estimate(A, kbps, ms(0));
-            assert_eq!(house.ladder.deadline(), Some(Mono::ZERO + after), "{kbps}");
+            house.ladder.estimate(A, kbps, starving, ms(0));
+            assert_eq!(house.ladder.deadline(), Some(Mono::ZERO + after), "{starving}");
         }
+        // Wide enough, or below already: what is said of the way a moment ago moves nobody.
         let mut house = House::new(&[wish(A, SourceKind::Main)]);
-        house.ladder.estimate(A, far - 1, ms(0));
-        house.ladder.estimate(A, far, ms(299));
-        assert!(!house.ladder.tick(ms(999)) && house.ladder.tick(ms(1_000)), "no longer starved");
+        house.ladder.estimate(A, 600, true, ms(0));
+        assert_eq!(house.ladder.deadline(), None);
+        house.ladder.estimate(A, 300, true, ms(10));
+        assert!(house.ladder.tick(ms(10)));
+        house.ladder.gather(ms(210));
+        house.ladder.estimate(A, 300, true, ms(220));
+        assert_eq!((house.ladder.class(A), house.ladder.deadline()), (Some(RateClass::Low), None));
     }
 
     #[test]
     fn a_dip_that_ends_in_time_moves_nobody() {
         let mut house = House::new(&[wish(A, SourceKind::Main)]);
-        house.ladder.estimate(A, 599, ms(0));
-        house.ladder.estimate(A, 600, ms(999));
+        house.ladder.estimate(A, 599, false, ms(0));
+        house.ladder.estimate(A, 600, false, ms(999));
         assert!(!house.ladder.tick(ms(10_000)));
     }
 
@@ -396,24 +391,24 @@ mod tests {
     fn the_rate_is_the_lowest_of_the_class_and_moves_in_steps_worth_making() {
         let mut house = House::new(&[wish(A, SourceKind::Main), wish(B, SourceKind::Main)]);
         assert_eq!(house.at(ms(0)).0[0].bitrate_kbps, 902, "nothing is known");
-        house.ladder.estimate(A, 9_000, ms(0));
+        house.ladder.estimate(A, 9_000, false, ms(0));
         assert_eq!(house.at(ms(0)).0[0].bitrate_kbps, 2_000, "the unknown says nothing");
-        house.ladder.estimate(B, 1_000, ms(0));
+        house.ladder.estimate(B, 1_000, false, ms(0));
         assert_eq!(house.at(ms(0)).0[0].bitrate_kbps, 902);
-        house.ladder.estimate(B, 960, ms(0));
+        house.ladder.estimate(B, 960, false, ms(0));
         assert_eq!(house.at(ms(0)).0[0].bitrate_kbps, 902, "less than a twentieth");
-        house.ladder.estimate(B, 940, ms(0));
+        house.ladder.estimate(B, 940, false, ms(0));
         assert_eq!(house.at(ms(0)).0[0].bitrate_kbps, 845);
     }
 
     #[test]
     fn two_pictures_share_a_way_and_need_a_wider_one() {
         let mut house = House::new(&[wish(A, SourceKind::Main), wish(A, SourceKind::Content)]);
-        house.ladder.estimate(A, 2_000, ms(0));
+        house.ladder.estimate(A, 2_000, false, ms(0));
         let (renditions, _) = house.at(ms(0));
         assert_eq!(renditions.iter().map(|r| r.bitrate_kbps).collect::<Vec<_>>(), [926, 926]);
         assert_eq!(renditions[1].interval, FrameInterval::FPS_15);
-        house.ladder.estimate(A, 800, ms(0));
+        house.ladder.estimate(A, 800, false, ms(0));
         assert!(house.ladder.tick(ms(1_000)), "enough for one, too little for two");
         house.ladder.gather(ms(1_000));
         let (renditions, _) = house.at(ms(1_000));
@@ -443,14 +438,14 @@ mod tests {
     #[test]
     fn a_new_path_starts_in_the_class_of_the_old_one_and_knows_nothing() {
         let mut house = House::new(&[wish(A, SourceKind::Main)]);
-        house.ladder.estimate(A, 50, ms(0));
+        house.ladder.estimate(A, 50, false, ms(0));
         house.ladder.tick(ms(1_000));
         house.ladder.gather(ms(1_000));
         assert_eq!(house.at(ms(1_000)).0[0].bitrate_kbps, RENDITION_KBPS_MIN);
         house.ladder.connect(A);
         let (renditions, _) = house.at(ms(2_000));
         assert_eq!((renditions[0].class, renditions[0].bitrate_kbps), (RateClass::Low, 237));
-        house.ladder.estimate(A, 50, ms(2_000));
+        house.ladder.estimate(A, 50, false, ms(2_000));
         assert!(!house.ladder.tick(ms(60_000)), "there is nothing below the low class");
     }
 }

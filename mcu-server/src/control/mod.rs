@@ -147,7 +147,9 @@ impl ControlState {
                 };
                 Input::SourceLive { source: *source, medium, live: *live }
             }
-            PeerNews::Estimate(kbps) => Input::Estimate { participant, kbps: *kbps },
+            PeerNews::Way(way) => {
+                Input::Estimate { participant, kbps: way.estimate_kbps, starving: way.starving }
+            }
             PeerNews::Stats(stats) => {
                 meeting.stats(participant, stats);
                 return;

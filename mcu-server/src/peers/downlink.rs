@@ -22,6 +22,9 @@ const KEYFRAME_PATIENCE: Duration = Duration::from_millis(300);
 /// Estimates are passed on at most this often.
 const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
+/// So long without a picture on a way under the floor of the high class, and the receiver is starving.
+const STARVING_AFTER: Duration = Duration::from_millis(300);
+
 /// A picture of the high class at more than this many times the estimate is not sent: the receiver is about to move
 /// down, and what its pacer holds by then delays its first low picture.
 const STARVED_FACTOR: u32 = 2;
@@ -58,8 +61,19 @@ struct PictureOut {
     scene: Option<SceneId>,
     /// When a key frame was last expected or asked for.
     asked: Mono,
-    /// Whether the last picture was not begun because the way was far too narrow.
-    starving: bool,
+    /// Since when nothing of the high class has been sent of what there was.
+    dark: Option<Mono>,
+    /// Whether, since then, the way was found far too narrow.
+    gave_up: bool,
+}
+
+/// What control is told about a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WayNews {
+    /// What it carries, everything together.
+    pub estimate_kbps: u32,
+    /// Whether it is under the floor of the high class, and nothing of it has been shown for 300 ms.
+    pub starving: bool,
 }
 
 /// The way to one receiver.
@@ -71,7 +85,7 @@ pub struct Downlink {
     recover: RecoverPolicy,
     /// Zero until the first is known.
     estimate_kbps: u32,
-    told: Option<(u32, Mono)>,
+    told: Option<(WayNews, Mono)>,
     starved: u64,
     counted: Counted,
 }
@@ -92,7 +106,7 @@ impl Downlink {
             let offset = rtp_offsets[index(kind)]?;
             // The low bits of the offset are as random as any; below 2^15, as the switch asks.
             let switch = RenditionSwitch::new((offset >> 16) as u16 & 0x7fff, offset);
-            Some(PictureOut { kind, switch, scene: None, asked: Mono::ZERO, starving: false })
+            Some(PictureOut { kind, switch, scene: None, asked: Mono::ZERO, dark: None, gave_up: false })
         };
         Self {
             participant,
@@ -113,7 +127,7 @@ impl Downlink {
             let rendition = view.map(|view| view.rendition);
             if line.switch.target() != rendition {
                 line.switch.select(rendition);
-                line.starving = false;
+                (line.dark, line.gave_up) = (None, false);
                 line.asked = now;
                 let scene = plan.renditions.iter().find(|r| Some(r.id) == rendition).map(|r| r.scene);
                 // Of the old scene nothing may follow: its places are no longer those of the layout told.
@@ -148,7 +162,7 @@ impl Downlink {
         let way_full = self.gate.is_full(first_unsent, now);
         match line.switch.offer(burst.rendition, &burst.unit, way_full || starved) {
             Decision::Send(placed) => {
-                line.starving = false;
+                (line.dark, line.gave_up) = (None, false);
                 if burst.unit.keyframe {
                     self.gate.keyframe_sent(now);
                 }
@@ -156,7 +170,10 @@ impl Downlink {
             }
             Decision::Hold(why) => {
                 self.starved += u64::from(starved);
-                if starved && !std::mem::replace(&mut line.starving, starved) {
+                if burst.class == RateClass::High {
+                    line.dark.get_or_insert(now);
+                }
+                if starved && !std::mem::replace(&mut line.gave_up, true) {
                     return Some(Verdict::GiveUp { kind: line.kind });
                 }
                 // Nobody else's rendition makes key frames for one whose way could not carry them.
@@ -194,29 +211,24 @@ impl Downlink {
         self.estimate_kbps = kbps;
     }
 
-    /// What control is to be told about the way, in kbit/s, if it is worth telling. Call it after each estimate and
-    /// several times a second.
-    pub fn estimate_news(&mut self, now: Mono) -> Option<u32> {
-        let kbps = self.carries_kbps();
-        let due = kbps > 0
+    /// What control is to be told about the way, if it is worth telling: the estimate when it has moved, and at once
+    /// that the receiver begins or ceases to starve. Call it after each estimate and several times a second.
+    pub fn news(&mut self, now: Mono) -> Option<WayNews> {
+        let news = WayNews { estimate_kbps: self.estimate_kbps, starving: self.is_starving(now) };
+        let due = news.estimate_kbps > 0
             && self.told.is_none_or(|(told, at)| {
-                told.abs_diff(kbps) * 20 > told && now.since(at) >= ESTIMATE_INTERVAL
+                let moved = told.estimate_kbps.abs_diff(news.estimate_kbps) * 20 > told.estimate_kbps;
+                told.starving != news.starving || (moved && now.since(at) >= ESTIMATE_INTERVAL)
             });
         due.then(|| {
-            self.told = Some((kbps, now));
-            kbps
+            self.told = Some((news, now));
+            news
         })
     }
 
-    /// The estimate; where the way is under the floor of its class and shows nothing any more, no more than what moves
-    /// a receiver down at once.
-    fn carries_kbps(&self) -> u32 {
-        let pictures = self.shown().count();
-        let starving = self.shown().any(|line| line.starving);
-        if starving && self.estimate_kbps < renditions::floor_kbps(pictures) {
-            return self.estimate_kbps.min(renditions::far_kbps(pictures) - 1);
-        }
-        self.estimate_kbps
+    fn is_starving(&self, now: Mono) -> bool {
+        let dark = |line: &PictureOut| line.dark.is_some_and(|since| now.since(since) >= STARVING_AFTER);
+        self.estimate_kbps < renditions::floor_kbps(self.shown().count()) && self.shown().any(dark)
     }
 
     /// The rate at which to restart the estimator, if that is worth a try now. Call it several times a second.
@@ -275,6 +287,10 @@ mod tests {
         downlink
     }
 
+    const fn way(estimate_kbps: u32, starving: bool) -> WayNews {
+        WayNews { estimate_kbps, starving }
+    }
+
     fn sent(verdict: Option<Verdict>) -> bool {
         matches!(verdict, Some(Verdict::Send { .. }))
     }
@@ -286,7 +302,7 @@ mod tests {
         assert!(sent(downlink.offer(&burst(1, true, RateClass::High), None, ms(33))));
         downlink.estimated(500);
         assert!(sent(downlink.offer(&burst(2, false, RateClass::High), None, ms(66))), "twice is borne");
-        assert_eq!(downlink.estimate_news(ms(66)), Some(500), "the control");
+        assert_eq!(downlink.news(ms(66)), Some(way(500, false)), "the control");
         downlink.estimated(499);
         for tick in 3..60 {
             let verdict = downlink.offer(&burst(tick, tick == 40, RateClass::High), None, ms(33 * tick));
@@ -294,7 +310,7 @@ mod tests {
             let expected = if tick == 3 { once } else { Verdict::Hold { wants_keyframe: false } };
             assert_eq!(verdict, Some(expected), "tick {tick}");
         }
-        assert_eq!(downlink.estimate_news(ms(1_999)), Some(401), "what moves it down at once");
+        assert_eq!(downlink.news(ms(1_999)), Some(way(499, true)), "what moves it down at once");
         let totals = MediaTotals::default();
         (0..2).for_each(|_| downlink.count(&totals));
         assert_eq!((totals.pictures_starved.get(), totals.pictures_held.get()), (57, 57));
@@ -349,14 +365,36 @@ mod tests {
         let told = [(0, 1_000), (10, 500), (250, 490), (300, 480), (400, 1_000), (500, 1_000), (501, 1_100)];
         let news = |(ms, kbps): &(u64, u32)| {
             downlink.estimated(*kbps);
-            downlink.estimate_news(Mono::from_millis(*ms))
+            downlink.news(Mono::from_millis(*ms))
         };
-        let told: Vec<u32> = told.iter().filter_map(news).collect();
-        assert_eq!(told, [1_000, 490, 1_000]);
-        assert_eq!(
-            downlink.estimate_news(Mono::from_millis(700)),
-            Some(1_100),
-            "what came too soon is told later"
-        );
+        let told: Vec<WayNews> = told.iter().filter_map(news).collect();
+        assert_eq!(told, [way(1_000, false), way(490, false), way(1_000, false)]);
+        let later = downlink.news(Mono::from_millis(700));
+        assert_eq!(later, Some(way(1_100, false)), "what came too soon is told later");
+    }
+
+    #[test]
+    fn who_sees_nothing_on_a_narrow_way_is_starving_and_that_is_told_at_once() {
+        let ms = Mono::from_millis;
+        let full = |now: u64| Some(ms(now - 101));
+        for (kbps, starves) in [(599, true), (600, false)] {
+            let mut downlink = watching();
+            assert!(sent(downlink.offer(&burst(1, true, RateClass::High), None, ms(0))));
+            downlink.estimated(kbps);
+            assert_eq!(downlink.news(ms(1_000)), Some(way(kbps, false)));
+            let verdict = downlink.offer(&burst(2, false, RateClass::High), full(1_033), ms(1_033));
+            assert_eq!(verdict, Some(Verdict::Hold { wants_keyframe: false }));
+            assert_eq!(downlink.news(ms(1_332)), None, "a hiccup");
+            assert_eq!(downlink.news(ms(1_333)), starves.then(|| way(kbps, true)), "{kbps}");
+            downlink.estimated(600);
+            assert_eq!(downlink.news(ms(1_334)), starves.then(|| way(600, false)), "over");
+        }
+        // In the low class there is nothing to move down to.
+        let mut low = watching();
+        low.estimated(100);
+        assert_eq!(low.news(ms(1_000)), Some(way(100, false)));
+        let verdict = low.offer(&burst(1, true, RateClass::Low), full(1_033), ms(1_033));
+        assert!(matches!(verdict, Some(Verdict::Hold { .. })));
+        assert_eq!(low.news(ms(9_000)), None);
     }
 }

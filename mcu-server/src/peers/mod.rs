@@ -8,7 +8,7 @@ mod lines;
 mod news;
 mod seat;
 
-pub use downlink::{Downlink, Verdict};
+pub use downlink::{Downlink, Verdict, WayNews};
 pub use lines::{LineFeeds, PictureLine, SoundLine, index};
 pub use news::{News, NewsSender, PeerNews};
 pub use seat::{NewPeer, Seat};

@@ -1,6 +1,7 @@
 //! What io threads tell control about their peers. Never waits: control that does not keep up loses estimates and
 //! statistics, which come again; that a peer has gone is also found by control's own clock.
 
+use super::downlink::WayNews;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId, SourceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,7 @@ pub enum PeerNews {
     /// Packets of a source began to arrive, or have stopped.
     Live(SourceId, Medium, bool),
     /// What the way to the peer can carry.
-    Estimate(u32),
+    Way(WayNews),
     /// Figures of the last second.
     Stats(PeerStats),
 }

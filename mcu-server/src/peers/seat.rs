@@ -249,8 +249,8 @@ impl Seat {
     }
 
     fn tell_estimate(&mut self, now: Mono, news: &NewsSender) {
-        if let Some(kbps) = self.downlink.estimate_news(now) {
-            news.tell(self.news(PeerNews::Estimate(kbps)));
+        if let Some(way) = self.downlink.news(now) {
+            news.tell(self.news(PeerNews::Way(way)));
         }
     }
 

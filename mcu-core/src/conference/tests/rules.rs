@@ -14,7 +14,7 @@ enum Op {
     Mute(u64),
     Swap(u64, u64),
     Speak { who: u64, other: u64, dbov: f32 },
-    Estimate { who: u64, kbps: u32 },
+    Estimate { who: u64, kbps: u32, starving: bool },
 }
 
 fn any_change() -> impl Strategy<Value = StateChange> {
@@ -41,7 +41,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => who().prop_map(Op::Mute),
         1 => (who(), who()).prop_map(|(one, other)| Op::Swap(one, other)),
         4 => (who(), who(), -60.0_f32..0.0).prop_map(|(who, other, dbov)| Op::Speak { who, other, dbov }),
-        2 => (who(), 0_u32..3_000).prop_map(|(who, kbps)| Op::Estimate { who, kbps }),
+        2 => (who(), 0_u32..3_000, any::<bool>())
+            .prop_map(|(who, kbps, starving)| Op::Estimate { who, kbps, starving }),
     ]
 }
 
@@ -80,7 +81,9 @@ fn perform(meeting: &mut Meeting, op: &Op) {
             }
             Ok(())
         }
-        Op::Estimate { who, kbps } => meeting.give(Input::Estimate { participant: p(who), kbps }),
+        Op::Estimate { who, kbps, starving } => {
+            meeting.give(Input::Estimate { participant: p(who), kbps, starving })
+        }
     };
 }
 

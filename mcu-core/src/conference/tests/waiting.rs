@@ -46,20 +46,23 @@ fn joins_are_gathered_but_nobody_waits_in_an_empty_house() {
 
 #[test]
 fn a_squeezed_receiver_moves_down_alone_and_climbs_back() {
-    squeezed_to(500, 1_200, 427);
-    // Given no picture until it has moved, it moves sooner.
-    squeezed_to(300, 500, 237);
+    squeezed_to(500, false, 1_200, 427);
+    // Shown nothing until it has moved, it moves at once.
+    squeezed_to(300, true, 200, 237);
 }
 
 /// To `kbps`; down after `after_ms`, and then in a class at `low_kbps`.
-fn squeezed_to(kbps: u32, after_ms: u64, low_kbps: u32) {
+fn squeezed_to(kbps: u32, starving: bool, after_ms: u64, low_kbps: u32) {
     let mut meeting = Meeting::of_browsers(3, true);
-    (1..=3).for_each(|n| meeting.give(Input::Estimate { participant: p(n), kbps: 2_500 }).expect("here"));
+    let estimated = |meeting: &mut Meeting, n, kbps, starving| {
+        meeting.give(Input::Estimate { participant: p(n), kbps, starving }).expect("here");
+    };
+    (1..=3).for_each(|n| estimated(&mut meeting, n, 2_500, false));
     meeting.run_for(1_000);
     let high = meeting.plan().renditions[0].clone();
     assert_eq!((high.bitrate_kbps, high.class), (2_000, RateClass::High));
     let squeezed = meeting.now;
-    meeting.give(Input::Estimate { participant: p(2), kbps }).expect("here");
+    estimated(&mut meeting, 2, kbps, starving);
     meeting.run_for(after_ms - 1);
     assert_eq!(meeting.plan().renditions, std::slice::from_ref(&high));
     meeting.run_for(1);
@@ -69,7 +72,7 @@ fn squeezed_to(kbps: u32, after_ms: u64, low_kbps: u32) {
     assert_eq!((plan.renditions.len(), plan.renditions[1].bitrate_kbps), (2, low_kbps));
     assert_eq!(meeting.layouts(p(2), squeezed), 0, "the same picture, only smaller");
     meeting.run_for(10_000);
-    meeting.give(Input::Estimate { participant: p(2), kbps: 1_000 }).expect("here");
+    estimated(&mut meeting, 2, 1_000, false);
     meeting.run_for(5_199);
     assert_eq!(meeting.conference.class(p(2)), Some(RateClass::Low));
     meeting.run_for(1);
