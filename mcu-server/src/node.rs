@@ -151,6 +151,8 @@ impl Node {
         let beat_counters = Arc::clone(&beats.counters);
 
         let outlet: Arc<dyn Outlet> = Arc::new(NodeOutlet { ports: ports.clone(), loudness });
+        #[cfg(feature = "planted-faults")]
+        let outlet = crate::engine::faults::on_the_way_out(outlet);
         let parts = Parts {
             clock,
             beats,

@@ -42,6 +42,10 @@ pub enum ServeError {
     /// Signals.
     #[error("signals: {0}")]
     Signals(std::io::Error),
+    /// There is no such fault to plant.
+    #[cfg(feature = "planted-faults")]
+    #[error(transparent)]
+    Fault(#[from] crate::engine::faults::UnknownFault),
 }
 
 /// Loads what the flags say.
@@ -59,6 +63,8 @@ pub fn configuration(flags: &Serve) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ServeError`].
 pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
+    #[cfg(feature = "planted-faults")]
+    crate::engine::faults::check()?;
     let server = &config.server;
     crate::private::make_dir(&server.data_dir)
         .map_err(|source| StartError::DataDir { path: server.data_dir.clone(), source })?;

@@ -5,6 +5,8 @@
 //! [`outgoing::Outlet`]. In a simulation all of them are the shipping code on an inline executor.
 
 pub mod fanout;
+#[cfg(feature = "planted-faults")]
+pub mod faults;
 pub mod intake;
 pub mod keyframes;
 pub mod outgoing;

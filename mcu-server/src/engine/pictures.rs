@@ -35,6 +35,9 @@ const CANVASES_PER_SCENE: usize = 8;
 /// Scaled canvases of one conference, for renditions of another size.
 const RUNGS_MAX: usize = 16;
 
+/// Sizes that a source's tiles have at once: a gallery with and one without the viewer, large and small of a speaker's view.
+const TILE_SIZES_MAX: usize = 4;
+
 /// Ticks between two countings of what slots have skipped: a second.
 const COUNT_TICKS: u64 = 30;
 
@@ -93,6 +96,8 @@ pub struct PictureEngine {
     pending: VecDeque<Arc<MeetingPlan>>,
     sources: BTreeMap<SourceId, Source>,
     tiles: TileCache,
+    /// Tiles kept when they were last counted.
+    tiles_kept: u64,
     rungs: FramePool,
     overlay: Overlay,
     composers: BTreeMap<SceneId, Composer>,
@@ -103,7 +108,8 @@ pub struct PictureEngine {
 impl PictureEngine {
     /// An engine with nothing to do until it is told of a plan.
     pub fn new(conference: ConferenceId, inbox: Queue<PictureCommand>, parts: PictureParts) -> Self {
-        let tiles = FramePool::new("tiles", 2 * limits::TILES_MAX + 1);
+        // Those shown, one that replaces another at a time, and two of the scaler's own.
+        let tiles = FramePool::new("tiles", TILE_SIZES_MAX * limits::TILES_MAX + 3);
         Self {
             conference,
             inbox,
@@ -113,6 +119,7 @@ impl PictureEngine {
             pending: VecDeque::new(),
             sources: BTreeMap::new(),
             tiles: TileCache::new(tiles),
+            tiles_kept: 0,
             rungs: FramePool::new("rungs", RUNGS_MAX),
             composers: BTreeMap::new(),
             renditions: BTreeMap::new(),
@@ -144,6 +151,8 @@ impl PictureEngine {
     }
 
     fn count(&mut self) {
+        let kept = self.tiles.kept();
+        self.parts.totals.tiles_kept.add(kept - std::mem::replace(&mut self.tiles_kept, kept));
         for source in self.sources.values_mut() {
             let skipped = source.slot.counters().skipped;
             self.parts.totals.slots_skipped.add(skipped - std::mem::replace(&mut source.skipped, skipped));
@@ -218,7 +227,13 @@ impl PictureEngine {
     /// Composes one scene and starts the encodes of it that are due.
     fn make(&mut self, plan: &MeetingPlan, scene: &Scene, tick: u64, now: Mono) {
         let mut scratch = std::mem::take(&mut self.scratch);
+        #[cfg(not(feature = "planted-faults"))]
         self.gather(scene, now, &mut scratch.pictures);
+        #[cfg(feature = "planted-faults")]
+        {
+            self.gather(scene, super::faults::shown_at(tick, now), &mut scratch.pictures);
+            super::faults::meddle(&mut scratch.pictures);
+        }
         if let Some((canvas, changed)) = self.compose(scene, &scratch.pictures) {
             for rendition in plan.renditions.iter().filter(|rendition| rendition.scene == scene.id) {
                 if is_on_grid(rendition.interval, tick) {
@@ -251,7 +266,7 @@ impl PictureEngine {
             let source = if tile.video { self.sources.get_mut(&tile.source) } else { None };
             let frame = source.and_then(|source| source.slot.take(now).frame);
             let size = Size::new(tile.rect.width, tile.rect.height);
-            // A tile without a free frame stays as it was for this tick.
+            // Without a free frame and a picture from before: initials, for a tick.
             pictures.push(frame.and_then(|frame| self.tiles.tile(tile.source, frame, size, tile.fit).ok()));
         }
     }

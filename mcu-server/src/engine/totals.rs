@@ -68,6 +68,8 @@ totals! {
         "Coded pictures that could not be decoded or were refused for their size"
     slots_skipped "mcu_pictures_skipped_total"
         "Decoded pictures never shown: a newer one was due at the same tick"
+    tiles_kept "mcu_tiles_kept_total"
+        "Tiles that kept their last picture for a tick because no frame was free to scale into"
     canvases_missing "mcu_canvases_missing_total"
         "Scenes that kept their last picture for a tick because no canvas was free"
     renditions_refused "mcu_renditions_refused_total"

@@ -39,19 +39,21 @@ pub struct TileCache {
     entries: Vec<Entry>,
     version: u64,
     scaled: u64,
+    kept: u64,
 }
 
 impl TileCache {
     /// A cache whose tiles come from `pool`: one frame per tile on any scene, as many again while the next tick
     /// replaces them, and two for the scaler's own use.
     pub fn new(pool: FramePool) -> Self {
-        Self { pool, entries: Vec::new(), version: 0, scaled: 0 }
+        Self { pool, entries: Vec::new(), version: 0, scaled: 0, kept: 0 }
     }
 
-    /// `frame` as a tile of `size` pixels. A frame of that very size is shared, not copied.
+    /// `frame` as a tile of `size` pixels. A frame of that very size is shared, not copied. Where the pool has lent all its frames, the
+    /// tile of the tick before, and [`Self::kept`] counts it.
     ///
     /// # Errors
-    /// [`PoolEmpty`] when the pool has lent all its frames; the tile should then stay as it was.
+    /// [`PoolEmpty`] when there was none.
     pub fn tile(
         &mut self,
         source: SourceId,
@@ -66,7 +68,17 @@ impl TileCache {
             entry.used = true;
             return Ok(entry.picture.clone());
         }
-        let scaled = if frame.size() == size { frame.clone() } else { fit_to(&self.pool, frame, size, fit)? };
+        let scaled =
+            if frame.size() == size { Ok(frame.clone()) } else { fit_to(&self.pool, frame, size, fit) };
+        let scaled = match (scaled, place.map(|place| &mut self.entries[place])) {
+            (Ok(scaled), _) => scaled,
+            (Err(_), Some(before)) => {
+                self.kept += 1;
+                before.used = true;
+                return Ok(before.picture.clone());
+            }
+            (Err(empty), None) => return Err(empty),
+        };
         self.scaled += 1;
         self.version += 1;
         let picture = TilePicture { frame: scaled, version: self.version };
@@ -82,6 +94,11 @@ impl TileCache {
     /// Lets go of every tile that no [`TileCache::tile`] asked for since the last call.
     pub fn end_tick(&mut self) {
         self.entries.retain_mut(|entry| std::mem::take(&mut entry.used));
+    }
+
+    /// Tiles that stayed as they were since the start, because no frame was free.
+    pub fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// Tiles made since the start: what the cost of scaling grows with.
@@ -342,6 +359,26 @@ mod tests {
         assert_eq!(cache.pool.frames_out(), 1, "what the last tick did not use is gone");
         drop(first);
         assert_eq!(pool.frames_out(), 1, "and so is the frame that nobody shows");
+    }
+
+    #[test]
+    fn without_a_free_frame_a_tile_stays_as_it_was() {
+        let pool = FramePool::new("test", 8);
+        let green = Rect { x: 0, y: 0, width: 32, height: 32 };
+        let [first, second] = [1, 2].map(|_| picture(&pool, Size::new(64, 64), green));
+        let tiles = FramePool::new("tiles", 2);
+        let mut cache = TileCache::new(tiles.clone());
+        let mut tile = |id, frame| {
+            let tile = cache.tile(SourceId::main(ParticipantId(id)), frame, Size::new(32, 32), Fit::Cover);
+            (tile.map(|tile| tile.version), cache.kept())
+        };
+        let (before, _) = tile(1, &first);
+        let others: Vec<_> = std::iter::from_fn(|| tiles.get(Size::new(2, 2)).ok()).collect();
+        assert_eq!(tile(1, &second), (before, 1));
+        assert!(tile(2, &second).0.is_err(), "there was none");
+        drop(others);
+        let (after, kept) = tile(1, &second);
+        assert!(after.is_ok() && after != before && kept == 1, "the control: room again, and it moves on");
     }
 
     #[test]

@@ -103,6 +103,10 @@ impl Mixes {
         for personal in self.personal.iter_mut().filter(|personal| personal.used) {
             let mut own = SILENCE;
             for ear in ears.iter().filter(|ear| ear.source.participant == personal.listener) {
+                #[cfg(feature = "planted-faults")]
+                if super::super::faults::leaves_own_voice() {
+                    continue;
+                }
                 if let Some(heard) = ear.heard() {
                     mix::add(&mut own, heard);
                 }
