@@ -103,7 +103,8 @@ async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
     let (mut mirror, answer) = Mirror::answer(&offer, instant(Mono::ZERO));
     peer.accept(&answer, Some(set.codec())).unwrap();
     assert!(peer.sends_picture());
-    let mut meter = Meter::start(OWN, &[OTHER], stage.pictures.clone(), stage.clock).unwrap();
+    let mut meter =
+        Meter::start(OWN, &[OTHER], stage.pictures.clone(), stage.beeps.clone(), stage.clock).unwrap();
     let rect = Rect { x: 0, y: 0, width: 320, height: 180 };
     let tile = LayoutTile { participant_id: 1, kind: SourceKind::Main, rect, is_self: true, video: true };
     let canvas = Canvas { width: 320, height: 180 };
@@ -121,6 +122,9 @@ async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
             }
             while *start + Duration::from_millis(*sound * 20) <= now {
                 let at = MediaTime::from_rtp(*sound as i64 * 960, ClockRate::OPUS);
+                if sound.is_multiple_of(50) {
+                    stage.beeps.said(OWN, now);
+                }
                 peer.send_sound(instant(now), &set.sound()[*sound as usize % set.sound().len()], at, -24);
                 *sound += 1;
             }
@@ -183,6 +187,10 @@ async fn what_a_bot_sends_comes_back_and_is_measured() {
             |sender| measured.sound.tones.iter().find(|tone| tone.sender == sender).expect("measured");
         assert!(level(OWN).level_db > -30.0, "{:?}", measured.sound);
         assert!(level(OTHER).peak_db < level(OWN).level_db - 20.0, "{:?}", measured.sound);
+        // The playout delay, the encoder's look-ahead of 6.5 ms, and what the steps of the loop take.
+        let age = level(OWN).age_ms.expect("beeps were said and heard");
+        assert!(age.count >= 3 && age.min >= 100 && age.max <= 130, "{age:?}");
+        assert_eq!(level(OTHER).age_ms, None);
         assert_eq!(measured.sound.concealed_samples, 0);
         assert!(measured.first_sound.is_some() && measured.first_picture.is_some());
     }

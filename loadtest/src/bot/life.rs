@@ -20,6 +20,7 @@ use crate::media::sound::Voice;
 use crate::relay::socket::Relay;
 use mcu_core::id::SourceKind;
 use mcu_core::limits::DATAGRAM_BYTES_MAX;
+use mcu_core::media::samples::SAMPLE_RATE_HZ;
 use mcu_core::time::{ClockRate, MediaTime, Mono};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(250);
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Datagrams read in a row before anything else gets its turn.
 const READS_MAX: usize = 64;
+/// Packets of sound from one beep to the next: a second of them.
+const BEEP_PACKETS: u64 = SAMPLE_RATE_HZ as u64 / SOUND_PACKET_SAMPLES as u64;
 /// Level that the level extension claims for a tone, in -dBov; the loops' mean.
 const LEVEL_DBOV: i8 = -24;
 const LEVEL_DBOV_SILENT: i8 = -127;
@@ -252,6 +255,9 @@ impl Life {
                 let level =
                     if sending.set.spec().voice == Voice::Silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
                 self.stage.lateness.note(now.since(sending.sound_due()));
+                if index as u64 % BEEP_PACKETS == 0 {
+                    self.stage.beeps.said(self.spec.sender, now);
+                }
                 self.peer.send_sound(instant, packet, sending.sound_at(), level);
                 self.report.sent.sound_packets += 1;
                 self.report.sent.bytes += packet.len() as u64;
@@ -292,6 +298,9 @@ impl Life {
             PeerEvent::Rtt(rtt) => {
                 self.report.received.rtt_ms = Some(rtt.as_millis() as u64);
                 self.feed(Input::Rtt(rtt));
+            }
+            PeerEvent::SenderReport(line, ntp_us, timestamp) => {
+                self.feed(Input::SenderReport(line, ntp_us, timestamp));
             }
             PeerEvent::Picture(line, codec, packet) => {
                 let since = self.since_begin_ms(now);

@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod beep_log;
 mod door;
 pub mod freeze;
 mod jitter;
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
 use crate::relay::profile::Profile;
+use beep_log::BeepLog;
 use lateness::Lateness;
 use mcu_core::media::codec::VideoCodec;
 use peer::Offered;
@@ -58,6 +60,8 @@ pub struct Stage {
     pub clock: Clock,
     /// Whose picture was sent and seen when.
     pub pictures: PictureLog,
+    /// Which beep was said when.
+    pub beeps: BeepLog,
     /// How late all of them sent.
     pub lateness: Lateness,
 }
@@ -65,7 +69,12 @@ pub struct Stage {
 impl Stage {
     /// A stage whose clock starts now.
     pub fn start() -> Self {
-        Self { clock: Clock::start(), pictures: PictureLog::default(), lateness: Lateness::default() }
+        Self {
+            clock: Clock::start(),
+            pictures: PictureLog::default(),
+            beeps: BeepLog::default(),
+            lateness: Lateness::default(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, MediaTime, Mono};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
@@ -56,6 +56,8 @@ pub enum PeerEvent {
     EstimateKbps(u32),
     /// Round trip.
     Rtt(Duration),
+    /// The node's wall clock, in microseconds since 1970, and the RTP timestamp that stands for it; of a picture line, or of the sound.
+    SenderReport(Option<SourceKind>, i64, u32),
     /// A packet of a picture line.
     Picture(SourceKind, VideoCodec, Packet),
     /// A packet of the mixed sound.
@@ -263,6 +265,13 @@ impl Peer {
                 Some(PeerEvent::EstimateKbps((estimate.as_u64() / 1_000) as u32))
             }
             Event::PeerStats(stats) => stats.rtt.map(PeerEvent::Rtt),
+            Event::SenderFeedback(report) => {
+                let line =
+                    if report.mid == self.lines.sound { None } else { Some(self.picture_line(report.mid)?) };
+                let since = report.sender_info.ntp_time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+                let timestamp = report.sender_info.rtp_time.numer() as u32;
+                Some(PeerEvent::SenderReport(line, i64::try_from(since.as_micros()).ok()?, timestamp))
+            }
             Event::RtpPacket(packet) => self.received(&packet, at),
             _ => None,
         }
@@ -281,16 +290,17 @@ impl Peer {
         if mid == self.lines.sound {
             return Some(PeerEvent::Sound(payload));
         }
-        let kind = if mid == self.lines.picture {
-            SourceKind::Main
-        } else if Some(mid) == self.lines.content {
-            SourceKind::Content
-        } else {
-            return None;
-        };
+        let kind = self.picture_line(mid)?;
         let pt = packet.header.payload_type;
         let params = self.rtc.codec_config().find(|params| params.pt() == pt)?;
         Some(PeerEvent::Picture(kind, our_codec(params.spec().codec)?, payload))
+    }
+
+    fn picture_line(&self, mid: Mid) -> Option<SourceKind> {
+        if mid == self.lines.picture {
+            return Some(SourceKind::Main);
+        }
+        (Some(mid) == self.lines.content).then_some(SourceKind::Content)
     }
 
     /// Sends a picture; `at` is its moment on the sender's clock.

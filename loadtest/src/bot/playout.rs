@@ -37,6 +37,25 @@ pub struct PlayoutCounters {
     pub gaps: u64,
 }
 
+/// One stretch of played sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Its first sample: the RTP timestamp, unwrapped.
+    pub timestamp: i64,
+    /// When that was played.
+    at: Mono,
+    samples: usize,
+}
+
+impl Piece {
+    /// When the sample at `timestamp`, of this piece or near it, was played.
+    pub fn moment_of(&self, timestamp: i64) -> Mono {
+        let since = nanos(timestamp) - nanos(self.timestamp);
+        let span = Duration::from_nanos(since.unsigned_abs() as u64);
+        if since < 0 { self.at.before(span) } else { self.at + span }
+    }
+}
+
 /// A packet that has not been played.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -75,16 +94,16 @@ impl Playout {
     }
 
     /// Plays what is due by `now` through `decoder` and hands each piece to `heard`.
-    pub fn play(&mut self, now: Mono, decoder: &mut dyn SoundDecoder, mut heard: impl FnMut(&[f32])) {
+    pub fn play(&mut self, now: Mono, decoder: &mut dyn SoundDecoder, mut heard: impl FnMut(Piece, &[f32])) {
         let mut pcm = [0.0; PACKET_SAMPLES_MAX];
         while let Some(piece) = self.next_piece(now, decoder, &mut pcm) {
-            heard(&pcm[..piece]);
-            self.counters.samples += piece as u64;
+            heard(piece, &pcm[..piece.samples]);
+            self.counters.samples += piece.samples as u64;
         }
     }
 
-    /// Decodes or makes up the next piece if it is due; says how many samples.
-    fn next_piece(&mut self, now: Mono, decoder: &mut dyn SoundDecoder, pcm: &mut [f32]) -> Option<usize> {
+    /// Decodes or makes up the next piece if it is due.
+    fn next_piece(&mut self, now: Mono, decoder: &mut dyn SoundDecoder, pcm: &mut [f32]) -> Option<Piece> {
         // Nothing later has come: whether anything is missing cannot be told yet.
         let (first, packet) = self.waiting.first_key_value()?;
         let (sequence, expected) = self.next.unwrap_or((*first, packet.timestamp));
@@ -102,7 +121,8 @@ impl Playout {
             None => self.conceal(decoder, sequence, pcm)?,
         };
         self.next = Some((sequence + 1, timestamp + samples as i64));
-        Some(samples)
+        let played_ns = u64::try_from(due + self.stalled_ns).unwrap_or(0);
+        Some(Piece { timestamp, at: Mono::ZERO + Duration::from_nanos(played_ns), samples })
     }
 
     /// Counts what a browser would have made up while it waited for a packet that came `late_ns` after its moment.
@@ -204,16 +224,20 @@ mod tests {
 
     /// Feeds packets as they arrive, playing every 10 ms until two seconds after the last.
     fn play(packets: &[Packet]) -> PlayoutCounters {
-        let mut playout = Playout::default();
+        play_pieces(packets).0
+    }
+
+    fn play_pieces(packets: &[Packet]) -> (PlayoutCounters, Vec<Piece>) {
+        let (mut playout, mut played) = (Playout::default(), Vec::new());
         let mut decoder = NativeCodecs.sound_decoder().unwrap();
         let end = packets.iter().map(|p| p.arrival.as_millis()).max().unwrap() + 110;
         for now in (1_000..end).step_by(10) {
             for packet in packets.iter().filter(|p| (now..now + 10).contains(&p.arrival.as_millis())) {
                 playout.push(packet);
             }
-            playout.play(Mono::from_millis(now + 9), decoder.as_mut(), |_| {});
+            playout.play(Mono::from_millis(now + 9), decoder.as_mut(), |piece, _| played.push(piece));
         }
-        playout.counters
+        (playout.counters, played)
     }
 
     const MUSIC: OpusSettings = OpusSettings {
@@ -236,6 +260,22 @@ mod tests {
         let counters = play(&all);
         assert_eq!((counters.concealed_samples, counters.gaps), (0, 0));
         assert!(counters.samples >= 98 * 960, "{counters:?}");
+    }
+
+    #[test]
+    fn each_sample_is_played_the_delay_after_it_could_have_come_and_later_after_a_stall() {
+        let mut all = packets(60, &MUSIC);
+        let end = all[45].arrival;
+        all[30..45].iter_mut().for_each(|packet| packet.arrival = end);
+        let (_, played) = play_pieces(&all);
+        let first = played[0];
+        assert_eq!(first.at, Mono::from_millis(1_000) + DELAY);
+        assert_eq!(played[1].timestamp - first.timestamp, 960);
+        assert_eq!(first.moment_of(first.timestamp + 48_000), first.at + Duration::from_secs(1));
+        assert_eq!(played[1].moment_of(first.timestamp), first.at);
+        // 200 ms over its delay, as below.
+        let stalled = played[30].at.since(first.moment_of(played[30].timestamp));
+        assert_eq!(stalled, Duration::from_millis(200));
     }
 
     #[test]

@@ -4,20 +4,19 @@
 //! `INPUTS_MAX` waiting; packets that do not fit are dropped and show as lost. Each input
 //! carries its moment; the clock is asked only when a picture has been decoded, for its age.
 
+mod ears;
 mod picture;
+mod report_line;
 mod tint;
 
+use super::beep_log::BeepLog;
 use super::picture_log::PictureLog;
-use super::playout::Playout;
-use super::report::{Picture, Sound, Tone};
+use super::report::{Picture, Sound};
 use super::signal::{Canvas, LayoutTile, Person};
 use crate::clock::Clock;
 use crate::media::barcode::SenderId;
-use crate::media::sound::tone_hz;
-use crate::media::tone::ToneMeter;
-use codecs::opus::SoundDecoder;
-use codecs::registry::{CodecFactory, NativeCodecs};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use ears::Ears;
 use mcu_core::id::SourceKind;
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
@@ -30,8 +29,6 @@ use tokio::sync::{mpsc, watch};
 const INPUTS_MAX: usize = 1_024;
 /// Key-frame wishes waiting for the bot.
 const WISHES_MAX: usize = 4;
-/// Louder than this is sound: -70 dBFS.
-const SOUND_MIN: f32 = 0.000_3;
 
 /// What the measuring thread is fed.
 #[derive(Debug)]
@@ -42,6 +39,9 @@ pub enum Input {
     Sound(Packet),
     /// A layout, valid from an RTP timestamp on.
     Layout(SourceKind, u32, Canvas, Vec<LayoutTile>),
+    /// A sender report: the node's wall clock, in microseconds, and the RTP timestamp that stands for it; of a picture line, or of the
+    /// sound.
+    SenderReport(Option<SourceKind>, i64, u32),
     /// Names.
     Roster(Vec<Person>),
     /// The round trip, for the reorder buffer.
@@ -92,12 +92,13 @@ impl Meter {
         own: SenderId,
         tones: &[SenderId],
         pictures: PictureLog,
+        beeps: BeepLog,
         clock: Clock,
     ) -> Result<Self, MeterError> {
         let (inputs, inbox) = bounded(INPUTS_MAX);
         let (publish, measured) = watch::channel(Measured::default());
         let (wish, wishes) = mpsc::channel(WISHES_MAX);
-        let ears = Ears::new(own, tones)?;
+        let ears = Ears::new(own, tones, beeps)?;
         let picture = |line| PictureMeter::new(line, own, pictures.clone(), clock);
         let eyes = [picture(SourceKind::Main), picture(SourceKind::Content)];
         let work = Work { eyes, ears, publish, wish };
@@ -162,12 +163,16 @@ impl Work {
                     self.look(now);
                 }
                 Input::Sound(packet) => {
-                    self.ears.playout.push(&packet);
+                    self.ears.push(&packet);
                     self.ears.listen(packet.arrival);
                 }
                 Input::Layout(line, from, canvas, tiles) => {
                     self.eyes[index(line)].layout(from, canvas, tiles)
                 }
+                Input::SenderReport(Some(line), ntp_us, timestamp) => {
+                    self.eyes[index(line)].report_of_sender(ntp_us, timestamp);
+                }
+                Input::SenderReport(None, ntp_us, timestamp) => self.ears.report_of_sender(ntp_us, timestamp),
                 Input::Roster(people) => self.eyes.iter_mut().for_each(|eye| eye.names(&people)),
                 Input::Rtt(rtt) => self.eyes.iter_mut().for_each(|eye| eye.set_round_trip(rtt)),
                 Input::Tick(now) => {
@@ -197,8 +202,8 @@ impl Work {
         Measured {
             main: main.report(),
             content: content.report(),
-            sound: self.ears.report(),
-            first_sound: self.ears.first_sound,
+            sound: self.ears.report(|sender| main.lead_us(sender)),
+            first_sound: self.ears.first_sound(),
             first_picture: main.first_picture(),
         }
     }
@@ -208,69 +213,5 @@ const fn index(line: SourceKind) -> usize {
     match line {
         SourceKind::Main => 0,
         SourceKind::Content => 1,
-    }
-}
-
-/// Hears the mix.
-struct Ears {
-    playout: Playout,
-    decoder: Box<dyn SoundDecoder>,
-    tones: Vec<SenderId>,
-    meter: ToneMeter,
-    first_sound: Option<Mono>,
-    /// Counts at the last [`Input::Forget`].
-    before: super::playout::PlayoutCounters,
-}
-
-impl Ears {
-    fn new(own: SenderId, tones: &[SenderId]) -> Result<Self, MeterError> {
-        let mut tones = tones.to_vec();
-        tones.push(own);
-        tones.sort_unstable();
-        tones.dedup();
-        let meter = ToneMeter::new(tones.iter().map(|sender| tone_hz(*sender)));
-        let decoder = NativeCodecs.sound_decoder()?;
-        let (playout, before) = Default::default();
-        Ok(Self { playout, decoder, tones, meter, first_sound: None, before })
-    }
-
-    fn listen(&mut self, now: Mono) {
-        let (meter, first) = (&mut self.meter, &mut self.first_sound);
-        self.playout.play(now, self.decoder.as_mut(), |pcm| {
-            if first.is_none() && pcm.iter().any(|sample| sample.abs() > SOUND_MIN) {
-                *first = Some(now);
-            }
-            meter.push(pcm);
-        });
-    }
-
-    fn forget(&mut self) {
-        self.meter.forget();
-        self.before = self.playout.counters;
-    }
-
-    fn report(&self) -> Sound {
-        let now = self.playout.counters;
-        let mut tones: Vec<Tone> = self
-            .tones
-            .iter()
-            .zip(self.meter.levels())
-            .filter(|(_, level)| level.windows > 0)
-            .map(|(sender, level)| Tone {
-                sender: *sender,
-                hz: level.hz,
-                level_db: f64::from(level.median_db),
-                peak_db: f64::from(level.peak_db),
-                windows: level.windows as u64,
-            })
-            .collect();
-        tones.sort_by(|a, b| b.level_db.total_cmp(&a.level_db));
-        Sound {
-            samples: now.samples - self.before.samples,
-            concealed_samples: now.concealed_samples - self.before.concealed_samples,
-            recovered_samples: now.recovered_samples - self.before.recovered_samples,
-            gaps: now.gaps - self.before.gaps,
-            tones,
-        }
     }
 }

@@ -288,6 +288,13 @@ pub struct Tone {
     pub peak_db: f64,
     /// Windows measured.
     pub windows: u64,
+    /// Mouth to ear: from sending the packet that a beep begins with to playing that beep out of the mix, at the harness' fixed playout
+    /// delay of 100 ms, modulo a second. `null` unless the sender runs in this process and was heard.
+    #[serde(default)]
+    pub age_ms: Option<Spread>,
+    /// How much later than its sound a receiver that obeys sender reports shows this sender's picture; negative when it is earlier.
+    #[serde(default)]
+    pub av_offset_ms: Option<f64>,
 }
 
 /// How values are spread, in the unit of the field's name.
@@ -398,6 +405,8 @@ mod tests {
             level_db: -21.5,
             peak_db: -20.0,
             windows: 4,
+            age_ms: Some(Spread::of(&mut [180])),
+            av_offset_ms: None,
         });
         let json = serde_json::to_string(&report).expect("serialises");
         assert!(json.contains(r#""outcome":{"closed":{"reason":"draining"}}"#), "{json}");

@@ -5,8 +5,10 @@
 //! - [`loops`]: both, encoded once and kept on disk.
 //! - [`files`]: both, as the files that Chromium's fake devices play.
 //! - [`tone`]: how loud each sender is in received sound.
+//! - [`beep`]: when each sender's beep begins in it.
 
 pub mod barcode;
+pub mod beep;
 pub mod files;
 pub mod loops;
 pub mod picture;

@@ -17,7 +17,7 @@ const SECOND: u64 = SAMPLE_RATE_HZ as u64;
 /// Amplitude of tone and of beep: -20 dBFS each, so that four senders together stay clear of any limiter.
 const AMPLITUDE: f64 = 0.1;
 /// Length of the beep, 50 ms, with ramps of 5 ms.
-const BEEP_SAMPLES: u64 = SECOND / 20;
+pub const BEEP_SAMPLES: u64 = SECOND / 20;
 const BEEP_RAMP_SAMPLES: u64 = SECOND / 200;
 /// Speech pauses for half a second every three, with ramps of 100 ms: slow enough to leave neighbours' tones alone.
 const PHRASE_SAMPLES: u64 = 3 * SECOND;

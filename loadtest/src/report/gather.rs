@@ -2,6 +2,7 @@
 //!
 //! Flow: `live` -> [`Passage`]s -> **here** -> [`Participant`]s. Pure: all moments are arguments, nothing is looked up.
 
+use super::mos;
 use super::participant::{
     Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
 };
@@ -200,6 +201,16 @@ fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
         all.iter().filter(|other| other.room == passage.room && other.name != passage.name).collect();
     let span_ms = passage.ended.since(counted.at).as_millis() as u64;
     let sees = sees(passage, &others, span_ms);
+    let hears = hears(sound, passage, &others);
+    let heard = hears.iter().filter(|heard| heard.heard);
+    let mouth_to_ear = heard.filter_map(|heard| heard.latency).max_by_key(|latency| latency.p95_ms);
+    let (played_ms, concealed_ms) =
+        (sound.samples / SAMPLES_PER_MS, sound.concealed_samples / SAMPLES_PER_MS);
+    let mos = mouth_to_ear.and_then(|latency| {
+        mos::mos(mos::Heard { delay_ms: latency.p50_ms as f64, played_ms, concealed_ms, gaps: sound.gaps })
+    });
+    let apart =
+        sound.tones.iter().filter(|tone| tone.sender != passage.sender).filter_map(|tone| tone.av_offset_ms);
     let seen = sees.iter().filter(|seen| seen.seen);
     let worst = seen.filter_map(|seen| seen.latency).max_by_key(|latency| latency.p95_ms);
     Measured {
@@ -207,17 +218,17 @@ fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
         freezes: main.freezes,
         frozen_ms: main.frozen_ms,
         frozen_percent: percent(main.frozen_ms, span_ms),
-        played_ms: sound.samples / SAMPLES_PER_MS,
-        concealed_ms: sound.concealed_samples / SAMPLES_PER_MS,
+        played_ms,
+        concealed_ms,
         concealed_percent: percent(sound.concealed_samples, sound.samples),
         gaps: sound.gaps,
         glass_to_glass: worst,
-        // Nothing in the sound says yet when it was said.
-        mouth_to_ear: None,
-        av_offset_ms: None,
+        mouth_to_ear,
+        mos,
+        av_offset_ms: apart.max_by(|one, other| one.abs().total_cmp(&other.abs())),
         own_voice_leak_db: own_voice_leak_db(passage, &others),
         misplaced: misplaced(passage, all),
-        hears: hears(sound, passage, &others),
+        hears,
         sees,
     }
 }
@@ -274,7 +285,9 @@ fn hears(sound: &Sound, passage: &Passage, others: &[&Passage]) -> Vec<Heard> {
     let about = sound.tones.iter().filter_map(|tone| {
         let (name, expected) = *distinct.get(&tone.sender)?;
         let heard = tone.level_db > HEARD_DB_MIN;
-        Some(Heard { name: name.to_owned(), sender: tone.sender, expected, heard, level_db: tone.level_db })
+        let latency = tone.age_ms.as_ref().and_then(Percentiles::of);
+        let (sender, level_db) = (tone.sender, tone.level_db);
+        Some(Heard { name: name.to_owned(), sender, expected, heard, level_db, latency })
     });
     about.filter(|heard| heard.expected || heard.heard).collect()
 }

@@ -12,6 +12,7 @@ mod environment;
 mod folder;
 mod gather;
 mod junit;
+mod mos;
 mod participant;
 mod verdict;
 

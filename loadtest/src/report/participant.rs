@@ -115,9 +115,15 @@ pub struct Measured {
     /// From sending a picture to having decoded the mix that shows it: of that sender of all seen whose 95th
     /// percentile is the largest.
     pub glass_to_glass: Option<Percentiles>,
-    /// From saying a sound to hearing it in the mix.
+    /// From saying a sound to hearing it in the mix, at the harness' fixed playout delay of 100 ms: of that sender of all heard whose 95th
+    /// percentile is the largest. What takes over a second reads as a second less.
     pub mouth_to_ear: Option<Percentiles>,
-    /// How much later the picture is seen than the sound is heard that belongs to it; negative when it is earlier.
+    /// What people would say of the sound, 1 (bad) to 4.5: the E-model of ITU-T G.107 from the middle of [`Self::mouth_to_ear`] and from
+    /// what was made up, as if the codec took nothing away.
+    #[serde(default)]
+    pub mos: Option<f64>,
+    /// How much later the picture is seen than the sound is heard that was sent with it, where a receiver obeys sender reports; negative
+    /// when it is earlier. Of the sender with whom it is furthest from zero.
     pub av_offset_ms: Option<f64>,
     /// How much louder its own voice comes back than others hear it, in dB: median over median, so that coding noise of
     /// a moment is no voice. Far below zero where the mix leaves it out. `null` where nobody else in the room listens, or
@@ -165,6 +171,9 @@ pub struct Heard {
     pub heard: bool,
     /// The median of its tone's level, in dB of full scale.
     pub level_db: f64,
+    /// From saying to hearing.
+    #[serde(default)]
+    pub latency: Option<Percentiles>,
 }
 
 /// How durations are spread, in milliseconds.

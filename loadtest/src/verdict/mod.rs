@@ -32,6 +32,10 @@ pub struct Thresholds {
     pub own_voice_leak_db_max: Option<Decimal<{ -12_000 }, 0>>,
     /// Glass to glass, of the worst sender.
     pub latency_ms_p95_max: Option<Whole<1, 60_000>>,
+    /// Mouth to ear, of the worst sender.
+    pub sound_latency_ms_p95_max: Option<Whole<1, 1_000>>,
+    /// Picture against sound, whichever comes later.
+    pub av_offset_ms_max: Option<Whole<1, 60_000>>,
     /// Decoded pictures per second.
     pub fps_min: Option<Decimal<0, 6_000>>,
     /// Freezes, of the mixed picture or of any one's tile in it.

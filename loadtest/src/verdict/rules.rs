@@ -29,6 +29,8 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
         misplaced_max,
         own_voice_leak_db_max,
         latency_ms_p95_max,
+        sound_latency_ms_p95_max,
+        av_offset_ms_max,
         fps_min,
         freezes_max,
         frozen_percent_max,
@@ -49,6 +51,15 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
             plain(participant.measured.as_ref()?.own_voice_leak_db)
         }),
         most("latency_ms_p95_max", "ms", latency_ms_p95_max.map(|max| max.get() as f64), latency_ms_p95),
+        most(
+            "sound_latency_ms_p95_max",
+            "ms",
+            sound_latency_ms_p95_max.map(|max| max.get() as f64),
+            sound_latency_ms_p95,
+        ),
+        most("av_offset_ms_max", "ms", av_offset_ms_max.map(|max| max.get() as f64), |participant| {
+            plain(participant.measured.as_ref()?.av_offset_ms.map(f64::abs))
+        }),
         fps_min.map(|min| Rule {
             threshold: "fps_min",
             unit: "fps",
@@ -159,6 +170,13 @@ fn latency_ms_p95(participant: &Participant) -> Value {
     let worst = measured.glass_to_glass?;
     let of = measured.sees.iter().find(|seen| seen.latency == Some(worst));
     Some((worst.p95_ms as f64, of.map(|seen| format!("of {}", seen.name))))
+}
+
+fn sound_latency_ms_p95(participant: &Participant) -> Value {
+    let measured = participant.measured.as_ref()?;
+    let worst = measured.mouth_to_ear?;
+    let of = measured.hears.iter().find(|heard| heard.latency == Some(worst));
+    Some((worst.p95_ms as f64, of.map(|heard| format!("of {}", heard.name))))
 }
 
 /// The mixed picture's own freezes, or those of the one whose tile froze most, whichever is more.

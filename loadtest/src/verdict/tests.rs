@@ -5,7 +5,7 @@ use crate::report::{Failure, Heard, Measured, MeasuredSource, ParticipantKind, P
 
 /// Everything that can be set, at the limits of a good meeting.
 const ALL: &str = "failures_max = 0\njoin_ms_max = 1000\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\n\
-    own_voice_leak_db_max = -12\nlatency_ms_p95_max = 300\nfps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\n\
+    own_voice_leak_db_max = -12\nlatency_ms_p95_max = 300\nsound_latency_ms_p95_max = 250\nav_offset_ms_max = 80\nfps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\n\
     concealed_percent_max = 1.5\n";
 
 fn thresholds(toml: &str) -> Thresholds {
@@ -48,6 +48,8 @@ fn fine(name: &str) -> Participant {
             fps: Some(29.9),
             played_ms: 10_000,
             glass_to_glass: sees[0].latency,
+            mouth_to_ear: sees[0].latency,
+            av_offset_ms: Some(-12.0),
             own_voice_leak_db: Some(-40.0),
             hears: vec![Heard {
                 name: "Zoe".into(),
@@ -55,6 +57,7 @@ fn fine(name: &str) -> Participant {
                 expected: true,
                 heard: true,
                 level_db: -24.0,
+                latency: sees[0].latency,
             }],
             sees,
             ..Measured::default()
@@ -85,7 +88,7 @@ fn measured(participant: &mut Participant) -> &mut Measured {
 }
 
 /// Each fault, the one threshold that it breaks, and what is said about it.
-const FAULTS: [(&str, &str, Fault); 12] = [
+const FAULTS: [(&str, &str, Fault); 14] = [
     ("failures_max", "failures (at join: no)", |participant| {
         let (stage, detail) = ("join".into(), "no".into());
         participant.failure = Some(Failure { stage, code: None, detail });
@@ -100,6 +103,12 @@ const FAULTS: [(&str, &str, Fault); 12] = [
         let late = measured.glass_to_glass.map(|latency| Percentiles { p95_ms: 420, ..latency });
         (measured.glass_to_glass, measured.sees[0].latency) = (late, late);
     }),
+    ("sound_latency_ms_p95_max", "251 ms (of Zoe), the limit is 250", |participant| {
+        let measured = measured(participant);
+        let late = measured.mouth_to_ear.map(|latency| Percentiles { p95_ms: 251, ..latency });
+        (measured.mouth_to_ear, measured.hears[0].latency) = (late, late);
+    }),
+    ("av_offset_ms_max", "90 ms", |participant| measured(participant).av_offset_ms = Some(-90.0)),
     ("fps_min", "24.9 fps", |participant| measured(participant).fps = Some(24.9)),
     ("freezes_max", "2 freezes", |participant| measured(participant).freezes = 2),
     ("freezes_max", "3 freezes (the tile of Zoe), the limit is 1", |participant| {

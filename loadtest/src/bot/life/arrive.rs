@@ -50,7 +50,8 @@ pub(super) async fn arrive(
     };
     let meter = match &spec.measures {
         Some(tones) => {
-            let meter = Meter::start(spec.sender, tones, stage.pictures.clone(), stage.clock);
+            let meter =
+                Meter::start(spec.sender, tones, stage.pictures.clone(), stage.beeps.clone(), stage.clock);
             Some(meter.map_err(|error| Failure::new("media", error))?)
         }
         None => None,

@@ -4,6 +4,8 @@
 //! `LAYOUTS_MAX` layouts ahead, `AGES_MAX` latencies per sender. A picture belongs to the newest layout whose RTP
 //! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
 
+use super::ears::median;
+use super::report_line::ReportLine;
 use super::tint;
 use crate::bot::freeze::FreezeMeter;
 use crate::bot::picture_log::PictureLog;
@@ -33,6 +35,8 @@ const LAYOUTS_MAX: usize = 64;
 const JUDGED_MAX: usize = 300;
 /// Latencies kept per sender: ten minutes of pictures, then the first ones stand for all.
 const AGES_MAX: usize = 18_000;
+/// Of so many pictures per sender it is noted where they stand beside sound.
+const LEADS_MAX: usize = 2_000;
 /// Changes of height kept.
 const HEIGHTS_MAX: usize = 256;
 /// Colours nearer to each other than this are one, so that coding noise is none; 256 remain.
@@ -64,6 +68,7 @@ pub(super) struct PictureMeter {
     started: Mono,
     token: Plaintext,
     reorder: ReorderBuffer,
+    reports: ReportLine,
     codec: VideoCodec,
     stream: Option<Stream>,
     /// Something was lost that later pictures build on: until a key frame, they show what no receiver would show.
@@ -96,6 +101,15 @@ struct Seen {
     codes: BTreeMap<SenderId, Reads>,
 }
 
+/// One bar code in one picture.
+#[derive(Clone, Copy)]
+struct Read {
+    code: BarCode,
+    /// Since it was sent; `None` for a sender of another process.
+    age: Option<Duration>,
+    lead_us: Option<i64>,
+}
+
 #[derive(Default)]
 struct Reads {
     reads: u64,
@@ -104,6 +118,8 @@ struct Reads {
     last: u16,
     freezes: FreezeMeter,
     ages_ms: Vec<u32>,
+    /// See [`ReportLine::lead_us`].
+    leads_us: Vec<i64>,
 }
 
 impl PictureMeter {
@@ -116,6 +132,7 @@ impl PictureMeter {
             started: clock.now(),
             token: Ledger::default().issue(OWN, Purpose::Mixing),
             reorder: ReorderBuffer::default(),
+            reports: ReportLine::new(ClockRate::VIDEO),
             codec: VideoCodec::Vp8,
             stream: None,
             is_damaged: false,
@@ -143,6 +160,17 @@ impl PictureMeter {
 
     pub(super) fn set_round_trip(&mut self, rtt: Duration) {
         self.reorder.set_round_trip(rtt);
+    }
+
+    /// Takes a sender report of this line's stream.
+    pub(super) fn report_of_sender(&mut self, ntp_us: i64, timestamp: u32) {
+        self.reports.report(ntp_us, timestamp);
+    }
+
+    /// See [`ReportLine::lead_us`]: the middle of what was noted of `sender`'s pictures, in whichever tiles.
+    pub(super) fn lead_us(&self, sender: SenderId) -> Option<i64> {
+        let reads = self.counts.tiles.values().filter_map(|seen| seen.codes.get(&sender));
+        median(&reads.flat_map(|reads| &reads.leads_us).copied().collect::<Vec<_>>())
     }
 
     pub(super) fn layout(&mut self, from: u32, canvas: Canvas, tiles: Vec<LayoutTile>) {
@@ -256,7 +284,8 @@ impl PictureMeter {
             let seen =
                 self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
             let age = code.and_then(|code| self.pictures.seen(code.sender, code.number, self.own, now));
-            seen.picture(tile, code.map(|code| (code, age)), tint::of(frame, rect), now);
+            let lead_us = age.and_then(|age| self.reports.lead_us(timestamp, now.before(age)));
+            seen.picture(tile, code.map(|code| Read { code, age, lead_us }), tint::of(frame, rect), now);
             if code.is_some_and(|code| code.sender == self.own) {
                 count_own(own, tile);
             }
@@ -320,19 +349,13 @@ impl Seen {
         }
     }
 
-    fn picture(
-        &mut self,
-        tile: &LayoutTile,
-        code: Option<(BarCode, Option<Duration>)>,
-        tint: Option<(u8, u8)>,
-        now: Mono,
-    ) {
+    fn picture(&mut self, tile: &LayoutTile, read: Option<Read>, tint: Option<(u8, u8)>, now: Mono) {
         self.rect = tile.rect;
         self.is_self = tile.is_self;
         self.pictures += 1;
         self.tints.extend(tint.map(|(u, v)| (u / TINT_STEP, v / TINT_STEP)));
-        match code {
-            Some((code, age)) => self.codes.entry(code.sender).or_default().read(code.number, age, now),
+        match read {
+            Some(read) => self.codes.entry(read.code.sender).or_default().read(read, now),
             None => self.unread += 1,
         }
     }
@@ -354,7 +377,7 @@ impl Seen {
 }
 
 impl Reads {
-    fn read(&mut self, number: u16, age: Option<Duration>, now: Mono) {
+    fn read(&mut self, Read { code: BarCode { number, .. }, age, lead_us }: Read, now: Mono) {
         self.reads += 1;
         if self.reads == 1 || number != self.last {
             self.numbers += 1;
@@ -368,6 +391,9 @@ impl Reads {
             && let Some(age) = age
         {
             self.ages_ms.push(age.as_millis() as u32);
+        }
+        if self.leads_us.len() < LEADS_MAX {
+            self.leads_us.extend(lead_us);
         }
     }
 

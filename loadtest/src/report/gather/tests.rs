@@ -60,12 +60,34 @@ fn tile(owner: u16, codes: &[(u16, u64)]) -> Tile {
 }
 
 fn hear(passage: &mut Passage, sender: u16, level_db: f64, peak_db: f64) {
-    let tone = Tone { sender: SenderId(sender), hz: 0, level_db, peak_db, windows: 50 };
+    let tone = Tone {
+        sender: SenderId(sender),
+        hz: 0,
+        level_db,
+        peak_db,
+        windows: 50,
+        age_ms: Some(Spread::of(&mut vec![100 + 10 * u32::from(sender); 10])),
+        av_offset_ms: Some(5.0 - 10.0 * f64::from(sender)),
+    };
     passage.report.sound.tones.push(tone);
 }
 
 fn measured_of(passages: &[Passage]) -> Measured {
     gather(passages, at(0)).remove(0).measured.expect("counted to the end")
+}
+
+#[test]
+fn sound_is_as_late_as_the_latest_voice_and_as_far_from_the_picture_as_the_furthest() {
+    let mut ada = passage("Ada", 1);
+    assert_eq!(measured_of(&[ada.clone(), passage("Grace", 2)]).mouth_to_ear, None, "nobody was heard");
+    // Its own voice, which lies furthest off, says nothing.
+    [(1, -90.0), (2, -24.0), (3, -26.0)]
+        .iter()
+        .for_each(|(sender, level)| hear(&mut ada, *sender, *level, *level));
+    ada.report.sound.tones[0].av_offset_ms = Some(-900.0);
+    let measured = measured_of(&[ada, passage("Grace", 2), passage("Lin", 3)]);
+    assert_eq!(measured.mouth_to_ear.map(|latency| (latency.count, latency.p95_ms)), Some((10, 130)));
+    assert_eq!(measured.av_offset_ms, Some(-25.0));
 }
 
 #[test]
