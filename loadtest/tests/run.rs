@@ -229,7 +229,7 @@ fn smoke_is_played_measured_and_reported() {
             measured.sees.iter().filter(|seen| seen.expected && seen.seen).count(),
             measured.hears.iter().filter(|heard| heard.expected && heard.heard).count(),
         ];
-        assert_eq!(expected, others(2), "{}", participant.name);
+        assert_eq!(expected, others(2), "{}", participant.who.name);
         assert!(measured.glass_to_glass.is_some() && participant.traffic.received_kbps > Some(0.0));
         assert!(participant.join.first_picture_ms.is_some() && participant.traffic.jitter_ms.is_some());
         assert_eq!((measured.mouth_to_ear, measured.av_offset_ms), (None, None), "nobody measures them yet");
@@ -352,7 +352,7 @@ fn a_node_that_dies_ends_the_run_and_what_was_measured_is_kept() {
     assert_eq!((report.ended_by, report.verdict), (EndedBy::Nobody, Verdict::Fail));
     assert_eq!(judgement(&report, "failures_max").failing.len(), 3, "{said}");
     for participant in &report.participants {
-        assert!(participant.failure.is_some() && said.contains(&participant.name), "{said}");
+        assert!(participant.failure.is_some() && said.contains(&participant.who.name), "{said}");
         let measured = participant.measured.as_ref().expect("it had begun to count");
         assert!(measured.fps > Some(0.0) && measured.played_ms > 0);
     }

@@ -9,7 +9,7 @@ use crate::bot::report::{Outcome, Report};
 use crate::bot::{self, Bot, BotSpec, Command, Stage};
 use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
-use crate::report::{Counted, Moment, ParticipantKind, Passage};
+use crate::report::{Counted, Moment, ParticipantKind, Passage, Who};
 use crate::scenario::schedule::{Deed, Person, Schedule};
 use crate::scenario::{Layout, Scenario, Talk};
 use mcu_core::limits::{MIXED_STREAMS_MAX, TILES_MAX};
@@ -279,13 +279,15 @@ impl<'a> Crew<'a> {
         let group = &person.group;
         let tiles = if group.layout == Some(Layout::Grid) { TILES_MAX } else { SPEAKER_TILES };
         Passage {
-            name: person.name.clone(),
-            sender: person.sender,
-            visit,
-            room: self.rooms.target(person.room).alias.clone(),
-            group: group.name.clone(),
-            kind: group.kind,
-            network: group.network.as_ref().map(|profile| profile.name.clone()),
+            who: Who {
+                name: person.name.clone(),
+                sender: person.sender,
+                visit,
+                room: self.rooms.target(person.room).alias.clone(),
+                group: group.name.clone(),
+                kind: group.kind,
+                network: group.network.as_ref().map(|profile| profile.name.clone()),
+            },
             began,
             ended,
             counting,

@@ -4,7 +4,7 @@
 
 use super::mos;
 use super::participant::{
-    Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
+    Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic, Who,
 };
 use crate::bot::report::{Code, Outcome, Report, Sound};
 use crate::media::barcode::SenderId;
@@ -25,20 +25,8 @@ const EXPECTING_MS_MIN: u64 = 2_000;
 /// One stay, as it was run.
 #[derive(Debug, Clone)]
 pub struct Passage {
-    /// Display name, distinct within the run.
-    pub name: String,
-    /// Whose bar code and tone.
-    pub sender: SenderId,
-    /// Which stay, from 1 on.
-    pub visit: u32,
-    /// Alias of its room.
-    pub room: String,
-    /// Group of the scenario.
-    pub group: String,
-    /// How it took part.
-    pub kind: ParticipantKind,
-    /// Profile of its network.
-    pub network: Option<String>,
+    /// Whose.
+    pub who: Who,
     /// When it set out.
     pub began: Mono,
     /// When it was over.
@@ -116,13 +104,7 @@ fn entry(passage: &Passage, all: &[Passage], begin: Mono) -> Participant {
     let since_begin = |at: Mono| at.since(begin).as_millis() as u64;
     let is_measured = passage.report.measured;
     Participant {
-        name: passage.name.clone(),
-        sender: passage.sender,
-        visit: passage.visit,
-        room: passage.room.clone(),
-        group: passage.group.clone(),
-        kind: passage.kind,
-        network: passage.network.clone(),
+        who: passage.who.clone(),
         source: if is_measured { MeasuredSource::Measured } else { MeasuredSource::Counted },
         began_ms: since_begin(passage.began),
         ended_ms: since_begin(passage.ended),
@@ -139,10 +121,10 @@ fn entry(passage: &Passage, all: &[Passage], begin: Mono) -> Participant {
 fn join_ms(passage: &Passage, all: &[Passage]) -> Option<u64> {
     let join = &passage.report.join;
     let waited_ms = passage.ended.since(passage.began).as_millis() as u64;
-    if passage.kind == ParticipantKind::Whip {
+    if passage.who.kind == ParticipantKind::Whip {
         return Some(join.connected_ms.unwrap_or(waited_ms));
     }
-    let others = all.iter().filter(|other| other.room == passage.room && other.name != passage.name);
+    let others = all.iter().filter(|other| other.who.is_company_of(&passage.who));
     // From when there is something to come: an empty room is dark and silent.
     let since = |comes: fn(&Passage) -> bool, reached: Option<u64>| {
         let there = others.clone().filter(|other| comes(other)).filter_map(Passage::connected).min()?;
@@ -197,8 +179,7 @@ fn traffic(passage: &Passage) -> Traffic {
 
 fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
     let Report { main, sound, .. } = &passage.report;
-    let others: Vec<&Passage> =
-        all.iter().filter(|other| other.room == passage.room && other.name != passage.name).collect();
+    let others: Vec<&Passage> = all.iter().filter(|other| other.who.is_company_of(&passage.who)).collect();
     let span_ms = passage.ended.since(counted.at).as_millis() as u64;
     let sees = sees(passage, &others, span_ms);
     let hears = hears(sound, passage, &others);
@@ -245,14 +226,14 @@ fn distinct<'a>(
 ) -> BTreeMap<SenderId, (&'a str, bool)> {
     let mut distinct = BTreeMap::new();
     for other in others {
-        let entry = distinct.entry(other.sender).or_insert((other.name.as_str(), false));
+        let entry = distinct.entry(other.who.sender).or_insert((other.who.name.as_str(), false));
         entry.1 |= holds(other);
     }
     distinct
 }
 
 fn sees(passage: &Passage, others: &[&Passage], span_ms: u64) -> Vec<Seen> {
-    if passage.kind != ParticipantKind::Webrtc {
+    if passage.who.kind != ParticipantKind::Webrtc {
         // Without layouts nobody says where a bar code is to be looked for.
         return Vec::new();
     }
@@ -294,13 +275,13 @@ fn hears(sound: &Sound, passage: &Passage, others: &[&Passage]) -> Vec<Heard> {
 
 /// See [`Measured::own_voice_leak_db`]. Somebody else of the room with the same tone makes it unmeasurable.
 fn own_voice_leak_db(passage: &Passage, others: &[&Passage]) -> Option<f64> {
-    let shares_tone = |other: &&Passage| tone_hz(other.sender) == tone_hz(passage.sender);
+    let shares_tone = |other: &&Passage| tone_hz(other.who.sender) == tone_hz(passage.who.sender);
     if !passage.speaks || others.iter().any(shares_tone) {
         return None;
     }
-    let own = passage.report.tone(passage.sender)?.level_db;
+    let own = passage.report.tone(passage.who.sender)?.level_db;
     let there = others.iter().filter(|other| other.was_with(passage));
-    let levels = there.filter_map(|other| other.report.tone(passage.sender)).map(|tone| tone.level_db);
+    let levels = there.filter_map(|other| other.report.tone(passage.who.sender)).map(|tone| tone.level_db);
     let heard = levels.filter(|level| *level > HEARD_DB_MIN).reduce(f64::max)?;
     Some(own - heard)
 }
@@ -309,7 +290,7 @@ fn own_voice_leak_db(passage: &Passage, others: &[&Passage]) -> Option<f64> {
 fn misplaced(passage: &Passage, all: &[Passage]) -> u64 {
     // By the roster's name, which is distinct: whoever came by WHIP does not know the node's number for it.
     let senders: HashMap<&str, SenderId> =
-        all.iter().map(|other| (other.name.as_str(), other.sender)).collect();
+        all.iter().map(|other| (other.who.name.as_str(), other.who.sender)).collect();
     let main = &passage.report.main;
     let tiles = main.tiles.iter().filter(|tile| tile.kind == SourceKind::Main);
     let wrong = tiles.clone().filter_map(|tile| {

@@ -21,7 +21,7 @@ pub use folder::{Folder, FolderError};
 pub use gather::{Counted, Passage, gather};
 pub use junit::junit;
 pub use participant::{
-    Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic,
+    Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic, Who,
 };
 pub use verdict::{Excess, Judgement, Ruling, Verdict, rounded};
 
@@ -207,7 +207,9 @@ pub struct Moment {
 impl RunReport {
     /// The stay of `name`, the `visit`th from 1 on.
     pub fn participant(&self, name: &str, visit: u32) -> Option<&Participant> {
-        self.participants.iter().find(|participant| participant.name == name && participant.visit == visit)
+        self.participants
+            .iter()
+            .find(|participant| participant.who.name == name && participant.who.visit == visit)
     }
 }
 

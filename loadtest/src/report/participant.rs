@@ -4,9 +4,9 @@ use crate::bot::report::{JoinStages, Report, Spread};
 use crate::media::barcode::SenderId;
 use serde::{Deserialize, Serialize};
 
-/// One stay of one participant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Participant {
+/// Whose stay it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
     /// Its display name, the same at every visit; distinct within a run.
     pub name: String,
     /// Whose bar code and tone it sends.
@@ -21,6 +21,14 @@ pub struct Participant {
     pub kind: ParticipantKind,
     /// The profile of its network; `null` is a direct way.
     pub network: Option<String>,
+}
+
+/// One stay of one participant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Whose stay it is; its fields stand among these.
+    #[serde(flatten)]
+    pub who: Who,
     /// Whether it decodes and measures; else it only counts packets.
     pub source: MeasuredSource,
     /// When it set out, since the begin of the run.
@@ -41,6 +49,13 @@ pub struct Participant {
     pub measured: Option<Measured>,
     /// The bot's own report, whole: every tile, tone and height.
     pub bot: Report,
+}
+
+impl Who {
+    /// Whether this is somebody else in the same room.
+    pub(super) fn is_company_of(&self, other: &Self) -> bool {
+        self.room == other.room && self.name != other.name
+    }
 }
 
 /// How somebody takes part.

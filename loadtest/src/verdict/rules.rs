@@ -1,7 +1,7 @@
 //! Each threshold's rule: whose value it takes, and of whom it takes none.
 
 use super::Thresholds;
-use crate::report::{Excess, Judgement, Measured, Participant, Ruling, Seen};
+use crate::report::{Excess, Judgement, Measured, Participant, Ruling, Seen, Who};
 
 /// What one participant has to show for a threshold: a value and what it is about. `None`: it did not measure it.
 type Value = Option<(f64, Option<String>)>;
@@ -85,7 +85,7 @@ impl Rule {
             .iter()
             .filter_map(|participant| {
                 let (value, detail) = (self.value)(participant)?;
-                let Participant { name, visit, .. } = participant;
+                let Who { name, visit, .. } = &participant.who;
                 Some(Excess { participant: name.clone(), visit: *visit, value, detail })
             })
             .collect();

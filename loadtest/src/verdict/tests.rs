@@ -1,7 +1,9 @@
 use super::*;
 use crate::bot::report::Report;
 use crate::media::barcode::SenderId;
-use crate::report::{Failure, Heard, Measured, MeasuredSource, ParticipantKind, Percentiles, Seen, Traffic};
+use crate::report::{
+    Failure, Heard, Measured, MeasuredSource, ParticipantKind, Percentiles, Seen, Traffic, Who,
+};
 
 /// Everything that can be set, at the limits of a good meeting.
 const ALL: &str = "failures_max = 0\njoin_ms_max = 1000\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\n\
@@ -30,13 +32,15 @@ fn seen(name: &str) -> Seen {
 fn fine(name: &str) -> Participant {
     let sees = vec![seen("Zoe")];
     Participant {
-        name: name.into(),
-        sender: SenderId(1),
-        visit: 1,
-        room: "a".into(),
-        group: "people".into(),
-        kind: ParticipantKind::Webrtc,
-        network: None,
+        who: Who {
+            name: name.into(),
+            sender: SenderId(1),
+            visit: 1,
+            room: "a".into(),
+            group: "people".into(),
+            kind: ParticipantKind::Webrtc,
+            network: None,
+        },
         source: MeasuredSource::Measured,
         began_ms: 0,
         ended_ms: 13_000,

@@ -15,13 +15,15 @@ fn passage(name: &str, sender: u16) -> Passage {
     report.participant_id = Some(u64::from(sender) + 100);
     report.join.connected_ms = Some(100);
     Passage {
-        name: name.into(),
-        sender: SenderId(sender),
-        visit: 1,
-        room: "a".into(),
-        group: "people".into(),
-        kind: ParticipantKind::Webrtc,
-        network: None,
+        who: Who {
+            name: name.into(),
+            sender: SenderId(sender),
+            visit: 1,
+            room: "a".into(),
+            group: "people".into(),
+            kind: ParticipantKind::Webrtc,
+            network: None,
+        },
         began: at(0),
         ended: at(13_000),
         counting: Some(Counted { at: at(3_000), sent_bytes: 0, received_bytes: 0, picture_packets: 0 }),
@@ -109,8 +111,10 @@ fn who_came_later_left_earlier_failed_or_is_elsewhere_need_not_be_seen() {
     let early = Passage { ended: at(11_000), ..passage("Early", 4) };
     let mut lost = passage("Lost", 5);
     lost.report.outcome = Outcome::Closed { reason: "draining".into() };
-    let elsewhere = Passage { room: "b".into(), ..passage("Elsewhere", 6) };
-    let watcher = Passage { shows: false, kind: ParticipantKind::Whep, ..passage("Watcher", 7) };
+    let mut elsewhere = passage("Elsewhere", 6);
+    elsewhere.who.room = "b".into();
+    let mut watcher = Passage { shows: false, ..passage("Watcher", 7) };
+    watcher.who.kind = ParticipantKind::Whep;
     let all = [passage("Ada", 1), present, late, early, lost, elsewhere, watcher];
     let expected: Vec<String> = measured_of(&all).sees.into_iter().map(|seen| seen.name).collect();
     assert_eq!(expected, ["Present"]);
@@ -128,7 +132,8 @@ fn who_came_later_left_earlier_failed_or_is_elsewhere_need_not_be_seen() {
 fn a_second_stay_of_the_same_person_is_one_person() {
     let mut ada = passage("Ada", 1);
     ada.report.main.tiles = vec![tile(2, &[(2, 300)])];
-    let again = Passage { visit: 2, began: at(4_000), ..passage("Grace", 2) };
+    let mut again = Passage { began: at(4_000), ..passage("Grace", 2) };
+    again.who.visit = 2;
     let sees = measured_of(&[ada, passage("Grace", 2), again]).sees;
     assert_eq!((sees.len(), sees[0].expected), (1, true));
 }
@@ -222,6 +227,7 @@ fn the_way_in_is_counted_from_when_there_was_somebody() {
     assert_eq!(of(&[ada.clone(), grace.clone()]), Some(11_900), "it never came");
     let silent = Passage { speaks_always: false, ..grace };
     assert_eq!(of(&[ada.clone(), silent.clone()]), Some(300), "nobody had anything to say");
-    let encoder = Passage { kind: ParticipantKind::Whip, ..ada };
+    let mut encoder = ada;
+    encoder.who.kind = ParticipantKind::Whip;
     assert_eq!(of(&[encoder, silent]), Some(100));
 }
