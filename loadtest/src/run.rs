@@ -18,7 +18,7 @@ const EXIT_PIN: u8 = 3;
 /// There was no run: the target cannot be reached or refused, or this machine cannot.
 pub(crate) const EXIT_NO_RUN: u8 = 5;
 /// There was a run, and its report could not be written.
-const EXIT_REPORT: u8 = 6;
+pub(crate) const EXIT_REPORT: u8 = 6;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce"])))]
@@ -52,7 +52,7 @@ pub(crate) struct RunArguments {
     /// Keep this program to these cores
     #[arg(long, value_name = "CORES")]
     self_cpus: Option<CpuList>,
-    /// Write report.json, env.json and junit.xml to this folder
+    /// Write report.json, report.html, env.json and junit.xml to this folder
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
     /// Another seed than the scenario's
@@ -142,7 +142,7 @@ pub(crate) async fn go(arguments: RunArguments) -> Result<u8, Trouble> {
     print!("{}", summary(&report));
     if let Some(folder) = folder {
         folder.keep(&report).map_err(Trouble::Report)?;
-        println!("report: {}", folder.path().join("report.json").display());
+        println!("report: {}", folder.path().join("report.html").display());
     }
     Ok(exit_code(report.verdict))
 }

@@ -2,13 +2,19 @@
 //!
 //! Each file is written beside its name and then renamed: a full disk leaves no half of a report.
 
-use super::{Environment, RunReport, junit};
+use super::{Environment, RunReport, Stored, html, junit};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The page of a run.
+const PAGE: &str = "report.html";
+
 /// A folder that could be made, and written to.
 #[derive(Debug, Clone)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    environment: Environment,
+}
 
 /// A file of it could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,43 +32,58 @@ impl Folder {
     /// # Errors
     /// [`FolderError`] when it cannot.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let folder = Self(path.to_owned());
+        let folder = Self { path: path.to_owned(), environment: Environment::read() };
         std::fs::create_dir_all(path).map_err(|source| FolderError { path: path.to_owned(), source })?;
-        folder.write("env.json", &json(&Environment::read()))?;
+        write(path, "env.json", &json(&folder.environment))?;
         Ok(folder)
     }
 
-    /// Writes `report.json` and `junit.xml`; `env.json` is there since the begin. What can be written is, though something
+    /// Writes `report.json`, `report.html` and `junit.xml`; `env.json` is there since the begin. What can be written is, though something
     /// before it could not.
     ///
     /// # Errors
     /// The first [`FolderError`].
     pub fn keep(&self, report: &RunReport) -> Result<(), FolderError> {
-        let kept =
-            [self.write("report.json", &json(report)), self.write("junit.xml", junit(report).as_bytes())];
+        let kept = [
+            write(&self.path, "report.json", &json(report)),
+            write(&self.path, PAGE, html(report, Some(&self.environment)).as_bytes()),
+            write(&self.path, "junit.xml", junit(report).as_bytes()),
+        ];
         kept.into_iter().collect()
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let path = self.0.join(name);
-        let partial = self.0.join(format!("{name}.part"));
-        let written = std::fs::File::create(&partial)
-            .and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&partial, &path));
-        if written.is_err() {
-            // Half a file is worse than none, and takes room on a full disk.
-            let _ = std::fs::remove_file(&partial);
-        }
-        written.map_err(|source| FolderError { path, source })
+impl Stored {
+    /// Writes `report.html` beside the report, anew; where it lies then.
+    ///
+    /// # Errors
+    /// [`FolderError`] when it cannot.
+    pub fn write_html(&self) -> Result<PathBuf, FolderError> {
+        let page = html(&self.report, self.environment.as_ref());
+        write(self.folder(), PAGE, page.as_bytes())?;
+        Ok(self.folder().join(PAGE))
     }
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    let path = folder.join(name);
+    let partial = folder.join(format!("{name}.part"));
+    let written = std::fs::File::create(&partial)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&partial, &path));
+    if written.is_err() {
+        // Half a file is worse than none, and takes room on a full disk.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written.map_err(|source| FolderError { path, source })
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
@@ -88,9 +109,14 @@ mod tests {
             .map(|entry| entry.expect("an entry").file_name())
             .collect();
         names.sort();
-        assert_eq!(names, ["env.json", "junit.xml", "report.json"]);
+        assert_eq!(names, ["env.json", "junit.xml", "report.html", "report.json"]);
         let read = std::fs::read(folder.path().join("report.json")).expect("is there");
         assert_eq!(serde_json::from_slice::<RunReport>(&read).expect("parses"), report);
+        // The page can be made again of what lies there, and is the same.
+        let page = std::fs::read(folder.path().join("report.html")).expect("is there");
+        std::fs::remove_file(folder.path().join("report.html")).expect("is there");
+        let stored = Stored::read(folder.path()).expect("is a report");
+        assert_eq!(std::fs::read(stored.write_html().expect("is writable")).expect("is there"), page);
         // A folder in the way of a file: the report is refused by name, and the other file written all the same.
         std::fs::remove_file(folder.path().join("junit.xml")).expect("is there");
         std::fs::remove_file(folder.path().join("report.json")).expect("is there");

@@ -11,20 +11,25 @@
 mod environment;
 mod folder;
 mod gather;
+mod html;
 mod junit;
 mod mos;
 mod participant;
+mod stored;
 mod verdict;
 
 pub use environment::Environment;
 pub use folder::{Folder, FolderError};
 pub use gather::{Counted, Passage, gather};
+pub use html::html;
 pub use junit::junit;
 pub use participant::{
     Failure, Heard, Measured, MeasuredSource, Participant, ParticipantKind, Percentiles, Seen, Traffic, Who,
 };
+pub use stored::{Stored, StoredError};
 pub use verdict::{Excess, Judgement, Ruling, Verdict, rounded};
 
+use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 /// Version of the JSON.
@@ -205,6 +210,18 @@ pub struct Moment {
 }
 
 impl RunReport {
+    /// From which moment of the timeline figures count, as the scenario has it; `None` when this program cannot read the
+    /// scenario.
+    pub fn counts_from_ms(&self) -> Option<u64> {
+        let scenario = Scenario::parse(&self.scenario.toml, &self.scenario.name).ok()?;
+        Some(scenario.schedule().count_from.as_millis() as u64)
+    }
+
+    /// What a participant measured, of all who did.
+    pub fn measured(&self) -> impl Iterator<Item = (&Participant, &Measured)> {
+        self.participants.iter().filter_map(|participant| Some((participant, participant.measured.as_ref()?)))
+    }
+
     /// The stay of `name`, the `visit`th from 1 on.
     pub fn participant(&self, name: &str, visit: u32) -> Option<&Participant> {
         self.participants
