@@ -11,6 +11,7 @@
 //! - [`scenario`]: what a run is to do, from TOML to a timeline.
 //! - [`live`]: plays a scenario against a node.
 //! - [`verdict`]: whether a run was good.
+//! - [`compare`]: whether it was worse than another.
 //! - [`relay`]: a seeded UDP relay between a bot and the node.
 //! - [`sim`]: a whole meeting in virtual time, around the node's own engine and conference.
 //! - [`clock`]: the only place that reads a clock.
@@ -19,6 +20,7 @@
 
 pub mod bot;
 pub mod clock;
+pub mod compare;
 pub mod live;
 pub mod media;
 pub mod relay;

@@ -12,6 +12,13 @@
 //! | 5 | no run: the target cannot be reached or refused, or this machine cannot | |
 //! | 6 | the verdict was printed, but the report could not be written | |
 //!
+//! | code | `compare` | `report` |
+//! |---|---|---|
+//! | 0 | B is not worse than A | `report.html` was written |
+//! | 1 | B is worse | |
+//! | 2 | they cannot be compared: the line says why | the command line is wrong, or there is no report |
+//! | 6 | | `report.html` could not be written |
+//!
 //! Ctrl-C and SIGTERM end a run early and cleanly: the bots leave, the report is written, the code is that of the run.
 
 #![forbid(unsafe_code)]
@@ -19,6 +26,7 @@
 mod devices;
 mod interrupts;
 mod join;
+mod reports;
 mod run;
 mod scenarios;
 mod screen;
@@ -48,6 +56,10 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// List the scenarios that come with this program, or print one
     Scenarios(scenarios::ScenariosArguments),
+    /// Whether one run was worse than another, and how sure that is
+    Compare(reports::CompareArguments),
+    /// Write report.html of a run that is over
+    Report(reports::ReportArguments),
     /// Fill a meeting with talking heads
     Join(Box<join::JoinArguments>),
     /// Write a sender's camera and microphone as files, for a browser's fake devices
@@ -84,6 +96,8 @@ fn main() -> ExitCode {
                 ExitCode::from(EXIT_USAGE)
             }
         },
+        Command::Compare(arguments) => told(reports::compared(&arguments)),
+        Command::Report(arguments) => told(reports::page(&arguments)),
         Command::Join(arguments) => on_runtime(async {
             join::join(*arguments).await.map_or_else(
                 |error| {
@@ -113,6 +127,14 @@ fn on_runtime(work: impl Future<Output = u8>) -> ExitCode {
     }
 }
 
+/// The exit code of what a command came to; its trouble is one line.
+fn told(outcome: Result<u8, reports::Trouble>) -> ExitCode {
+    ExitCode::from(outcome.unwrap_or_else(|trouble| {
+        eprintln!("mcu-load: {trouble}");
+        trouble.exit_code()
+    }))
+}
+
 fn failed(error: impl std::fmt::Display) -> ExitCode {
     eprintln!("mcu-load: {error}");
     ExitCode::from(EXIT_FAILED)
@@ -126,6 +148,20 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn two_runs_or_several_a_side_can_be_compared() {
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["mcu-load", "compare"], words].concat());
+        assert!(parse(&["a", "b"]).is_ok());
+        assert!(parse(&["--before", "a", "--before", "b", "--after", "c", "--after", "d", "--json"]).is_ok());
+        assert!(parse(&["--before", "a"]).is_err(), "nothing after");
+        assert!(parse(&["a"]).is_err() && parse(&[]).is_err() && parse(&["a", "b", "c"]).is_err());
+        assert!(parse(&["a", "b", "--before", "c"]).is_err(), "both ways at once");
+        assert!(parse(&["a", "b", "--margin", "2.5"]).is_ok());
+        for margin in ["-1", "nan", "inf", "101", "x"] {
+            assert!(parse(&["a", "b", &format!("--margin={margin}")]).is_err(), "{margin}");
+        }
     }
 
     #[test]
