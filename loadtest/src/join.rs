@@ -3,6 +3,7 @@
 //! Flow: command line -> loops -> bots, one a fifth of a second -> a line per second -> the report. Thread: the runtime's.
 
 use crate::interrupts::Interrupts;
+use crate::size_name::SizeName;
 use crate::window::{Step, Window};
 use crate::{EXIT_FAILED, EXIT_PIN};
 use clap::{Args, ValueEnum};
@@ -90,26 +91,6 @@ pub(crate) struct JoinArguments {
 enum CodecName {
     Vp8,
     H264,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SizeName {
-    #[value(name = "180p")]
-    P180,
-    #[value(name = "360p")]
-    P360,
-    #[value(name = "720p")]
-    P720,
-}
-
-impl SizeName {
-    const fn height(self) -> u16 {
-        match self {
-            Self::P180 => 180,
-            Self::P360 => 360,
-            Self::P720 => 720,
-        }
-    }
 }
 
 /// Why a run failed.

@@ -9,6 +9,7 @@
 //! - [`bot`]: one participant, and its [`bot::report::Report`].
 //! - [`report`]: what a whole run came to: the schema of `report.json`.
 //! - [`scenario`]: what a run is to do, from TOML to a timeline.
+//! - [`capacity`]: how much a node carries, by playing a scenario with more and more people.
 //! - [`live`]: plays a scenario against a node.
 //! - [`verdict`]: whether a run was good.
 //! - [`compare`]: whether it was worse than another.
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bot;
+pub mod capacity;
 pub mod clock;
 pub mod compare;
 pub mod live;

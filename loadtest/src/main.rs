@@ -4,8 +4,8 @@
 //!
 //! | code | `run` | `join` |
 //! |---|---|---|
-//! | 0 | PASS: every threshold was kept | everything went as asked |
-//! | 1 | FAIL: a threshold was broken | a bot failed or was thrown out, or the report could not be written |
+//! | 0 | PASS: every threshold was kept, or the capacity was found | everything went as asked |
+//! | 1 | FAIL: a threshold was broken, in a search by its first step | a bot failed or was thrown out, or the report could not be written |
 //! | 2 | the command line, the scenario or what it needs is wrong | the command line is wrong |
 //! | 3 | the room needs a PIN and none was given | the same |
 //! | 4 | INVALID: the run says nothing | |
@@ -24,12 +24,14 @@
 #![forbid(unsafe_code)]
 
 mod devices;
+mod find_capacity;
 mod interrupts;
 mod join;
 mod reports;
 mod run;
 mod scenarios;
 mod screen;
+mod size_name;
 mod window;
 
 use clap::{Parser, Subcommand};

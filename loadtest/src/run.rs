@@ -1,13 +1,19 @@
 //! `mcu-load run`: one scenario against a node, a verdict, and the files of a report.
 //!
-//! Flow: command line -> `scenario`, `live` -> `screen` while it runs -> report folder -> exit code. Thread: the runtime's.
+//! Flow: command line -> `scenario`, `live` -> `screen` while it runs -> report folder -> exit code; of a scenario that searches
+//! for capacity, `find_capacity` does the rest. Thread: the runtime's.
 
+use crate::find_capacity::find;
 use crate::screen::{Screen, summary};
+use crate::size_name::SizeName;
 use clap::Args;
+use loadtest::capacity::{self, Claims, Ground, NoGround};
 use loadtest::live::affinity::{AffinityError, CpuList, keep};
-use loadtest::live::{Entrance, EntranceError, NodePid, NodePidError, Order, RunError, exit_code, run};
+use loadtest::live::{
+    Entrance, EntranceError, NodePid, NodePidError, Order, RunError, exit_code, leads_here, run,
+};
 use loadtest::report::{Folder, FolderError};
-use loadtest::scenario::{Scenario, ScenarioError, presets};
+use loadtest::scenario::{Capacity, Scenario, ScenarioError, presets};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,7 +58,13 @@ pub(crate) struct RunArguments {
     /// Keep this program to these cores
     #[arg(long, value_name = "CORES")]
     self_cpus: Option<CpuList>,
-    /// Write report.json, report.html, env.json and junit.xml to this folder
+    /// In a search for capacity: how many cores a node on another machine has
+    #[arg(long, value_name = "CORES", value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    node_cores: Option<u32>,
+    /// Of a scenario that searches for capacity, play one step alone: with so many of what it raises
+    #[arg(long, value_name = "COUNT", conflicts_with = "node_cores")]
+    at: Option<u32>,
+    /// Write report.json, report.html, env.json and junit.xml to this folder (of a search: capacity.json, and each step's below steps/)
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
     /// Another seed than the scenario's
@@ -61,6 +73,9 @@ pub(crate) struct RunArguments {
     /// Another duration than the scenario's, in seconds, from the last join of the ramp on
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     duration: Option<u64>,
+    /// Another size of what is sent at most than the scenario's, in every group
+    #[arg(long, value_enum)]
+    size: Option<SizeName>,
     /// Where encoded loops are kept
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("mcu-load-loops"))]
     cache: PathBuf,
@@ -84,6 +99,18 @@ pub(crate) enum Trouble {
     File { path: PathBuf, source: std::io::Error },
     #[error("--duration {duration} is not longer than the {settle} s before figures count")]
     Duration { duration: u64, settle: f64 },
+    #[error("--at: {name} searches for no capacity: it has no [capacity]")]
+    NoSearch { name: String },
+    #[error("--at {at} is not one of the {from} to {max} that the scenario searches")]
+    At { at: u32, from: u32, max: u32 },
+    #[error("--node-cores: {name} searches for no capacity: it has no [capacity]")]
+    NoCores { name: String },
+    #[error("ticks_late_percent_max is told by the node's metrics: pass --metrics URL or --announce FILE")]
+    NoMetrics,
+    #[error(transparent)]
+    Ground(#[from] NoGround),
+    #[error(transparent)]
+    Search(#[from] capacity::Trouble),
     #[error(transparent)]
     Entrance(#[from] EntranceError),
     #[error(transparent)]
@@ -109,12 +136,20 @@ impl Trouble {
             | Self::NoScenario { .. }
             | Self::File { .. }
             | Self::Duration { .. }
+            | Self::NoSearch { .. }
+            | Self::At { .. }
+            | Self::NoCores { .. }
+            | Self::NoMetrics
+            | Self::Ground(_)
             | Self::Entrance(_)
             | Self::Node(_)
-            | Self::NoNode
-            | Self::Run(RunError::NeedsToken) => EXIT_USAGE,
-            Self::Run(RunError::NeedsPin) => EXIT_PIN,
-            Self::Signals(_) | Self::Run(_) | Self::Folder(_) => EXIT_NO_RUN,
+            | Self::NoNode => EXIT_USAGE,
+            Self::Run(error) | Self::Search(capacity::Trouble::Run(error)) => match error {
+                RunError::NeedsToken => EXIT_USAGE,
+                RunError::NeedsPin => EXIT_PIN,
+                _ => EXIT_NO_RUN,
+            },
+            Self::Search(capacity::Trouble::Restless(_)) | Self::Signals(_) | Self::Folder(_) => EXIT_NO_RUN,
             Self::Report(_) => EXIT_REPORT,
         }
     }
@@ -131,11 +166,22 @@ pub(crate) async fn go(arguments: RunArguments) -> Result<u8, Trouble> {
     if arguments.node_cpus.is_some() && node.is_none() {
         return Err(Trouble::NoNode);
     }
+    if scenario.thresholds.ticks_late_percent_max.is_some() && !entrance.has_metrics() {
+        return Err(Trouble::NoMetrics);
+    }
+    let search = match scenario.capacity.clone() {
+        Some(capacity) => Some((capacity, ground(&arguments, &entrance, node)?)),
+        None if arguments.node_cores.is_some() => return Err(Trouble::NoCores { name: scenario.name }),
+        None => None,
+    };
     let folder = arguments.report_dir.as_deref().map(Folder::open).transpose().map_err(Trouble::Folder)?;
     let mut interrupts = crate::interrupts::Interrupts::new().map_err(Trouble::Signals)?;
-    let screen = Screen::new(&scenario.name);
     let RunArguments { node_cpus, self_cpus, cache, .. } = arguments;
     let order = Order { scenario, entrance, cache, node, node_cpus, self_cpus };
+    if let Some((capacity, ground)) = search {
+        return find(&order, &capacity, &ground, folder.as_ref(), std::pin::pin!(interrupts.any())).await;
+    }
+    let screen = Screen::new(&order.scenario.name);
     let report = run(order, &screen, std::pin::pin!(interrupts.any())).await;
     screen.clear();
     let report = report?;
@@ -162,7 +208,32 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Trouble> {
             return Err(Trouble::Duration { duration, settle: scenario.settle.as_secs_f64() });
         }
     }
+    if let Some(size) = arguments.size {
+        scenario = scenario.sized(size.height());
+    }
+    if let Some(at) = arguments.at {
+        scenario = match scenario.capacity {
+            None => return Err(Trouble::NoSearch { name: scenario.name }),
+            Some(Capacity { from, max, .. }) if !(from..=max).contains(&at) => {
+                return Err(Trouble::At { at, from, max });
+            }
+            Some(_) => scenario.raised_to(at),
+        };
+    }
     Ok(scenario)
+}
+
+/// Whether the node's capacity may be said: see [`Ground`].
+fn ground(arguments: &RunArguments, entrance: &Entrance, node: Option<NodePid>) -> Result<Ground, NoGround> {
+    let online = CpuList::online();
+    Ground::of(Claims {
+        node_is_seen: node.is_some(),
+        node_is_here: leads_here(&entrance.target().base),
+        node_cpus: arguments.node_cpus.as_ref(),
+        self_cpus: arguments.self_cpus.as_ref(),
+        node_cores: arguments.node_cores,
+        online: online.as_ref(),
+    })
 }
 
 fn read(path: &Path) -> Result<String, Trouble> {

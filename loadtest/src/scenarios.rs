@@ -19,7 +19,7 @@ pub(crate) fn text(arguments: &ScenariosArguments) -> Result<String, String> {
         None => {
             let line = |(name, text): &presets::Preset| {
                 let about = Scenario::parse(text, name).map(|scenario| scenario.about);
-                format!("{name:<12} {}\n", about.expect("a test parses every preset"))
+                format!("{name:<21} {}\n", about.expect("a test parses every preset"))
             };
             Ok(presets::PRESETS.iter().map(line).collect())
         }

@@ -25,6 +25,11 @@ impl Screen {
         }
     }
 
+    /// Says something for good, in the place of the living lines.
+    pub(crate) fn say(&self, lasting: &str) {
+        self.replace(lasting, "");
+    }
+
     /// Takes the living lines away.
     pub(crate) fn clear(&self) {
         self.replace("", "");

@@ -3,6 +3,9 @@
 //! The node is this test's own program, started again (see [`be_node`]), so that it can be killed as a node can. The
 //! tests take turns: each has the machine's cores to itself. What depends on how fast the machine is, is not asserted.
 
+use loadtest::capacity::{CapacityReport, EdgeKind};
+use loadtest::live::affinity::CpuList;
+use loadtest::live::exit_code;
 use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, Verdict};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -100,10 +103,17 @@ impl Node {
     }
 
     fn get(&self, path: &str, token: &str) -> String {
+        self.ask("GET", path, token, "")
+    }
+
+    /// The answer, head and body, to a request with a JSON body.
+    fn ask(&self, method: &str, path: &str, token: &str, json: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http_port)).expect("the node listens");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost:{}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
-            self.http_port
+            "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+            self.http_port,
+            json.len()
         );
         stream.write_all(request.as_bytes()).expect("is taken");
         let mut answer = String::new();
@@ -321,6 +331,31 @@ fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
             2,
             "--node-cpus needs the node",
         ),
+        (vec!["smoke", "--announce", &announce, "--at", "3"], 2, "smoke searches for no capacity"),
+        (vec!["smoke", "--announce", &announce, "--node-cores", "3"], 2, "smoke searches for no capacity"),
+        (vec!["find-capacity", "--announce", &announce, "--at", "1"], 2, "--at 1 is not one of the 2 to 100"),
+        // A node that shares its cores with the harness has a cost, and no capacity that could be told.
+        (
+            vec!["find-capacity", "--announce", &announce],
+            2,
+            "pass --node-cpus CORES and --self-cpus CORES without a core in both",
+        ),
+        (vec!["find-capacity", "--announce", &announce, "--node-cpus", "0"], 2, "pass --node-cpus CORES and"),
+        (
+            vec!["find-capacity", "--announce", &announce, "--node-cpus", "0-1", "--self-cpus", "0"],
+            2,
+            "without a core in both; core 0 is",
+        ),
+        (
+            vec!["find-capacity", "--announce", &announce, "--node-cores", "2"],
+            2,
+            "--node-cores is for a node on",
+        ),
+        (
+            vec!["find-capacity", "--target", &link, "--token", "t"],
+            2,
+            "pass --metrics URL or --announce FILE",
+        ),
         (vec!["many-rooms", "--target", &link, "--pin", wrong], 2, "pass --announce FILE or --token TOKEN"),
         (
             vec!["smoke", "--target", &link],
@@ -379,4 +414,105 @@ fn an_interrupted_run_still_writes_its_report_and_says_what_it_saw() {
     assert_eq!((report.ended_by, report.participants.len()), (EndedBy::Interrupt, 3));
     assert!(report.participants.iter().all(|participant| participant.failure.is_none()));
     kept(&report, &["failures_max", "unseen_max", "unheard_max"]);
+}
+
+/// Two cores that this test may use: one for the node, one for the harness.
+fn two_cores() -> [String; 2] {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("Linux");
+    let list: CpuList = line.trim().parse().expect("a list of cores");
+    let [node, own, ..] = list.cores() else { panic!("to keep node and harness apart takes two cores") };
+    [node.to_string(), own.to_string()]
+}
+
+/// A search at a room that lets three in: its edge is the door, which does not depend on how fast the machine is. Nobody sends
+/// anything, so that a slow harness keeps up.
+fn search_at_a_door_for_three(node: &Node, folder: &Path, duration_s: u32) -> PathBuf {
+    let pin = node.announced("guest_pin");
+    let room =
+        format!("{{\"name\":\"Door\",\"alias\":\"door\",\"guest_pin\":\"{pin}\",\"participants_max\":3}}");
+    let made = node.ask("POST", "/api/v1/rooms", &node.announced("admin_token"), &room);
+    assert!(made.starts_with("HTTP/1.1 201"), "{made}");
+    let toml = format!(
+        "name = \"door\"\nduration_s = {duration_s}\nsettle_s = 1\n[ramp]\nspike = true\n[[rooms]]\nalias = \"door\"\n\
+         [[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 2\ncamera = false\ntalk = \"never\"\n\
+         [capacity]\ngroup = \"guest\"\nfrom = 2\nmax = 6\nrepetitions = 1\n"
+    );
+    let scenario = folder.join("door.toml");
+    std::fs::write(&scenario, toml).expect("is writable");
+    scenario
+}
+
+fn capacity(files: &Path) -> CapacityReport {
+    let text = std::fs::read_to_string(files.join("capacity.json")).expect("it was written");
+    serde_json::from_str(&text).expect("is one")
+}
+
+#[test]
+fn a_search_finds_the_edge_by_whole_runs_and_keeps_each_of_them() {
+    let (_turn, folder) = turn("search");
+    let node = Node::start(&folder);
+    let [node_core, own_core] = two_cores();
+    let scenario = search_at_a_door_for_three(&node, &folder, 2);
+    let (files, announce) = (folder.join("report"), text(&node.announce).to_owned());
+    let arguments = [text(&scenario), "--announce", &announce, "--report-dir", text(&files)];
+    let said = run(&[&arguments[..], &["--node-cpus", &node_core, "--self-cpus", &own_core]].concat());
+    let found = capacity(&files);
+    assert_eq!(said.code, Some(i32::from(exit_code(found.verdict))), "{}{}", said.out, said.error);
+    let cores = &found.cores;
+    assert_eq!((cores.node_cpus.as_deref(), cores.node_cores), (Some(&*node_core), Some(1)));
+    assert_eq!(found.steps[0].count, 2);
+    for step in &found.steps {
+        // A step may be INVALID, on a machine that is busy otherwise; it never comes out as the opposite of what the door does.
+        let wrong = if step.count <= 3 { Verdict::Fail } else { Verdict::Pass };
+        assert_ne!(step.verdict, wrong, "{step:?}");
+        let own = report(&files.join(step.folder.as_ref().expect("was written")));
+        assert_eq!((own.verdict, own.scenario.participants), (step.verdict, step.people));
+        assert!(own.scenario.toml.contains(&format!("--at {}", step.count)), "{}", own.scenario.toml);
+        assert_eq!(own.node.cpus.as_deref(), Some(&*node_core));
+        if step.verdict == Verdict::Fail {
+            assert_eq!(step.broken[0].threshold, "failures_max");
+            assert_eq!(step.broken[0].failing, step.count - 3, "{step:?}");
+        }
+        let line = format!("step {}: {} in the group \"guest\"", step.number, step.count);
+        assert!(said.out.contains(&line), "{}", said.out);
+    }
+    if found.steps.iter().all(|step| step.verdict != Verdict::Invalid) {
+        let tried: Vec<u32> = found.steps.iter().map(|step| step.count).collect();
+        assert_eq!(tried, [2, 4, 3, 4]);
+        assert_eq!(
+            (found.verdict, found.edges[0].kind, found.edges[0].count),
+            (Verdict::Pass, EdgeKind::Node, Some(3))
+        );
+        assert!(said.out.contains("people per core: 3\n"), "{}", said.out);
+    }
+    // One step of it alone is a plain run, which needs no cores of its own.
+    let single = run(&[&arguments[..], &["--at", "4"]].concat());
+    let own = report(&files);
+    assert_eq!((own.participants.len(), own.verdict == Verdict::Pass), (4, false), "{}", single.out);
+}
+
+#[test]
+fn an_interrupted_search_says_what_it_knows() {
+    let (_turn, folder) = turn("search-interrupt");
+    let node = Node::start(&folder);
+    let [node_core, own_core] = two_cores();
+    let scenario = search_at_a_door_for_three(&node, &folder, 600);
+    let (files, announce) = (folder.join("report"), text(&node.announce).to_owned());
+    let arguments = [text(&scenario), "--announce", &announce, "--report-dir", text(&files)];
+    let mut child =
+        harness(&[&arguments[..], &["--node-cpus", &node_core, "--self-cpus", &own_core]].concat());
+    let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
+    let counts = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("counting"));
+    assert!(lines.any(counts), "it came to count");
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+    assert!(sent.expect("there is a shell").success());
+    let said: String = lines.map(|line| line.expect("is text") + "\n").collect();
+    assert_eq!(child.wait().expect("is ours").code(), Some(4), "{said}");
+    let found = capacity(&files);
+    assert_eq!((found.verdict, found.capacity, found.steps.len()), (Verdict::Invalid, None, 1));
+    assert_eq!((found.steps[0].ended_by, found.steps[0].count), (EndedBy::Interrupt, 2));
+    assert_eq!(found.because, ["interrupted after 0 of 1 searches"]);
+    assert!(said.contains("door: INVALID") && said.contains("interrupted after 0 of 1"), "{said}");
+    assert_eq!(report(&files.join("steps/01-n2")).ended_by, EndedBy::Interrupt);
 }

@@ -29,6 +29,11 @@ pub struct AffinityError {
 }
 
 impl CpuList {
+    /// Those of this machine that are in use; `None` where that is not known.
+    pub fn online() -> Option<Self> {
+        std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?.trim().parse().ok()
+    }
+
     /// The cores.
     pub fn cores(&self) -> &[usize] {
         &self.0
@@ -107,6 +112,12 @@ mod tests {
         for text in ["", "a", "3-1", "-1", "1-", "99999", "0,,1"] {
             assert!(text.parse::<CpuList>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_cores_of_this_machine_are_known() {
+        let online = CpuList::online().expect("Linux");
+        assert!(online.cores().len() >= std::thread::available_parallelism().expect("Linux").get());
     }
 
     #[test]

@@ -139,6 +139,9 @@ impl<'a> Crew<'a> {
         let person = &self.schedule.people[who];
         let began = self.stage.clock.now();
         let bot = bot::start(self.spec(person, self.speaks[who]), &self.stage);
+        if !person.group.camera {
+            let _ = bot.command(Command::Camera(false)).await;
+        }
         if let Some(layout) = person.group.layout {
             let _ = bot.command(Command::Layout(layout.name().to_owned())).await;
         }

@@ -5,7 +5,7 @@
 use super::RunError;
 use crate::bot::signal::{self, Session, SignalError};
 use crate::bot::target::{Target, TargetError};
-use crate::report::TargetKind;
+use crate::report::{TargetKind, TargetNote};
 use crate::scenario::{Place, Scenario};
 use reqwest::Url;
 use serde::Deserialize;
@@ -121,9 +121,14 @@ impl Entrance {
         &self.target
     }
 
-    /// How it was told.
-    pub fn kind(&self) -> TargetKind {
-        self.kind
+    /// What a report says of it.
+    pub fn note(&self) -> TargetNote {
+        TargetNote { kind: self.kind, base: self.target.base.to_string() }
+    }
+
+    /// Whether it is known where the node tells its metrics.
+    pub fn has_metrics(&self) -> bool {
+        self.metrics.is_some()
     }
 
     pub(super) fn admin_token(&self) -> Option<&str> {

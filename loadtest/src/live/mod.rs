@@ -10,11 +10,13 @@ mod crew;
 mod entrance;
 mod machine;
 mod node;
+mod rest;
 mod rooms;
 mod timeline;
 
 pub use entrance::{Entrance, EntranceError};
-pub use node::{NodePid, NodePidError};
+pub use node::{NodePid, NodePidError, leads_here};
+pub use rest::{Rest, Restless};
 pub use timeline::{Phase, Standing};
 
 use crate::bot::Stage;
@@ -22,9 +24,7 @@ use crate::bot::signal::SignalError;
 use crate::clock::wait_until;
 use crate::media::barcode::SenderId;
 use crate::media::loops::{Library, LoopError, LoopSet, LoopSpec, Rung};
-use crate::report::{
-    EndedBy, NodeUse, RunReport, SCHEMA, ScenarioNote, TargetNote, Verdict, Versions, gather,
-};
+use crate::report::{EndedBy, NodeUse, RunReport, SCHEMA, ScenarioNote, Verdict, Versions, gather};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{Person, Schedule};
 use crate::verdict;
@@ -49,7 +49,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const EMPTY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What to run, and where.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Order {
     /// What.
     pub scenario: Scenario,
@@ -281,7 +281,8 @@ impl<'a> Play<'a> {
         let unmeasured = passages.iter().map(|passage| passage.report.received.unmeasured).sum();
         let cpus = order.self_cpus.as_ref().map(ToString::to_string);
         let harness = machine.end(cpus, &stage.lateness, unmeasured);
-        let sentence = verdict::judge(&order.scenario.thresholds, &participants, &harness, ended_by);
+        let node = node_use(order, node_before, node_after, participant_s);
+        let sentence = verdict::judge(&order.scenario.thresholds, &participants, &node, &harness, ended_by);
         RunReport {
             schema: SCHEMA,
             scenario: ScenarioNote {
@@ -291,16 +292,13 @@ impl<'a> Play<'a> {
                 participants: schedule.people.len() as u32,
                 toml: order.scenario.toml.clone(),
             },
-            target: TargetNote {
-                kind: order.entrance.kind(),
-                base: order.entrance.target().base.to_string(),
-            },
+            target: order.entrance.note(),
             started_unix_ms: stage.clock.unix_ms(begin),
             ended_unix_ms: stage.clock.unix_ms(end),
             ended_by,
             versions: Versions { harness: env!("CARGO_PKG_VERSION").to_owned(), node: version },
             participants,
-            node: node_use(order, node_before, node_after, participant_s),
+            node,
             harness,
             timeline: timeline.into_entries(),
             thresholds: sentence.judgements,

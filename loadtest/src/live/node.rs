@@ -8,13 +8,14 @@ use crate::clock::Clock;
 use crate::report::NodeSource;
 use mcu_core::time::Mono;
 use reqwest::Url;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks; also how often the node itself counts anew.
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(800);
 const METRICS_BYTES_MAX: usize = 1024 * 1024;
 
@@ -39,10 +40,7 @@ impl NodePid {
     /// The process of this machine that listens where `base` points, if there is one that can be seen. Blocks for the look-up
     /// of a name.
     pub fn listening_at(base: &Url) -> Option<Self> {
-        let host = base.host_str()?.trim_matches(['[', ']']);
-        let addresses = (host, base.port_or_known_default()?).to_socket_addrs().ok()?;
-        let local: Vec<SocketAddr> = addresses.filter(|address| address.ip().is_loopback()).collect();
-        let port = local.first()?.port();
+        let port = addresses(base).into_iter().find(is_here)?.port();
         let tables =
             ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
         let inode = tables.iter().find_map(|table| listener(table, port))?;
@@ -53,6 +51,22 @@ impl NodePid {
     pub const fn get(self) -> u32 {
         self.0
     }
+}
+
+/// Whether `base` leads to this machine, whatever listens there. Blocks for the look-up of a name.
+pub fn leads_here(base: &Url) -> bool {
+    addresses(base).iter().any(is_here)
+}
+
+fn addresses(base: &Url) -> Vec<SocketAddr> {
+    let host = base.host_str().map(|host| host.trim_matches(['[', ']']));
+    let found = host.zip(base.port_or_known_default()).and_then(|at| at.to_socket_addrs().ok());
+    found.map(Iterator::collect).unwrap_or_default()
+}
+
+/// Only an address of this machine's own can be bound.
+fn is_here(address: &SocketAddr) -> bool {
+    address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).is_ok()
 }
 
 /// The inode of the socket that listens at `port`, in a table as `/proc/net/tcp` has it.
@@ -86,6 +100,7 @@ pub(super) struct NodeSample {
     pub(super) ticks: Option<u64>,
     pub(super) ticks_late: Option<u64>,
     pub(super) encoders: Option<u64>,
+    pub(super) meetings: Option<u64>,
 }
 
 /// What is known of it over a run.
@@ -100,7 +115,7 @@ pub(super) struct NodeSpent {
 
 /// Where to look.
 #[derive(Debug, Clone)]
-struct Sources {
+pub(super) struct Sources {
     pid: Option<NodePid>,
     metrics: Option<Url>,
     client: Option<reqwest::Client>,
@@ -116,8 +131,7 @@ pub(super) struct NodeWatch {
 impl NodeWatch {
     /// Begins to watch; what is known now.
     pub(super) async fn start(pid: Option<NodePid>, metrics: Option<Url>) -> (Self, NodeSample) {
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WAIT_MAX).build().ok();
-        let sources = Sources { pid, metrics, client };
+        let sources = Sources::new(pid, metrics);
         let first = sources.look().await;
         let begun = NodeSpent { last: first, ..NodeSpent::default() };
         let (publish, spent) = watch::channel(begun);
@@ -167,6 +181,7 @@ async fn watch_on(sources: Sources, mut spent: NodeSpent, publish: watch::Sender
                 ticks: sample.ticks.or(last.ticks),
                 ticks_late: sample.ticks_late.or(last.ticks_late),
                 encoders: sample.encoders.or(last.encoders),
+                meetings: sample.meetings.or(last.meetings),
                 ..sample
             };
         }
@@ -177,7 +192,12 @@ async fn watch_on(sources: Sources, mut spent: NodeSpent, publish: watch::Sender
 }
 
 impl Sources {
-    async fn look(&self) -> NodeSample {
+    pub(super) fn new(pid: Option<NodePid>, metrics: Option<Url>) -> Self {
+        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WAIT_MAX).build().ok();
+        Self { pid, metrics, client }
+    }
+
+    pub(super) async fn look(&self) -> NodeSample {
         let told = self.metrics().await;
         let mut sample = told.as_deref().map(told_by_metrics).unwrap_or_default();
         // The process itself knows better than what it said of itself up to a second ago.
@@ -216,6 +236,7 @@ fn told_by_metrics(text: &str) -> NodeSample {
         ticks: whole("mcu_ticks_total"),
         ticks_late: whole("mcu_ticks_late_total"),
         encoders: whole("mcu_encoders"),
+        meetings: whole("mcu_meetings"),
     }
 }
 
@@ -246,6 +267,8 @@ mod tests {
         drop(socket);
         assert_eq!(at(&format!("http://127.0.0.1:{port}/")), None);
         assert_eq!(at(&format!("http://192.0.2.1:{port}/")), None);
+        let here = |text: &str| leads_here(&text.parse().expect("a URL"));
+        assert!(here("http://127.0.0.1:9/") && here("https://[::1]/m/a") && !here("http://192.0.2.1/"));
         assert!(NodePid::new(std::process::id()).is_ok() && NodePid::new(u32::MAX).is_err());
     }
 

@@ -8,6 +8,7 @@ use crate::bot::signal::{self, SignalError};
 use crate::bot::target::Target;
 use crate::scenario::schedule::Schedule;
 use crate::scenario::{Place, Scenario};
+use mcu_core::limits::PARTICIPANTS_MAX;
 use serde::Deserialize;
 
 /// Where each room of a schedule is.
@@ -65,7 +66,9 @@ impl Rooms {
         let client = signal::client(target.ca_pem.as_deref()).map_err(RunError::Refused)?;
         let name = format!("{} {}", scenario.name, number + 1);
         let request = client.post(signal::endpoint(target, "api/v1/rooms")).bearer_auth(token);
-        let response = signal::send("rooms", request.json(&serde_json::json!({ "name": name }))).await;
+        // As many as any room takes: what the node carries is asked, not what it is set to let in.
+        let room = serde_json::json!({ "name": name, "participants_max": PARTICIPANTS_MAX });
+        let response = signal::send("rooms", request.json(&room)).await;
         let body = signal::body("rooms", response.map_err(RunError::Refused)?).await;
         let parsed = serde_json::from_slice(&body.map_err(RunError::Refused)?);
         parsed.map_err(|error| {

@@ -52,6 +52,14 @@ impl Folder {
         kept.into_iter().collect()
     }
 
+    /// Writes `value` as a file of its own.
+    ///
+    /// # Errors
+    /// [`FolderError`] when it cannot.
+    pub fn keep_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), FolderError> {
+        self.write(name, &json(value))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

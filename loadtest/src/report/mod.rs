@@ -209,6 +209,14 @@ pub struct Moment {
     pub harness_cores: Option<f64>,
 }
 
+impl NodeUse {
+    /// The part of its picture ticks that were late, in percent; `None` where there were none, or nobody could look.
+    pub fn ticks_late_percent(&self) -> Option<f64> {
+        let (late, ticks) = self.ticks_late.zip(self.ticks)?;
+        (ticks > 0).then(|| late as f64 * 100.0 / ticks as f64)
+    }
+}
+
 impl RunReport {
     /// From which moment of the timeline figures count, as the scenario has it; `None` when this program cannot read the
     /// scenario.

@@ -34,7 +34,7 @@ pub enum Ruling {
 /// One participant's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Excess {
-    /// Whose.
+    /// Whose; `the node` where the node itself is judged.
     pub participant: String,
     /// Which of its stays, from 1 on.
     pub visit: u32,

@@ -4,10 +4,12 @@
 //! `live`. Pure. A `Scenario` is proof: it holds nothing that could not be run. Bounds: [`PEOPLE_MAX`].
 
 pub mod bounded;
+mod capacity;
 pub mod presets;
 pub mod schedule;
 mod text;
 
+pub use capacity::{Capacity, Raised};
 pub use text::ScenarioError;
 
 use crate::media::picture::Scenery;
@@ -41,7 +43,9 @@ pub struct Scenario {
     pub rooms: Vec<Room>,
     /// What must hold.
     pub thresholds: Thresholds,
-    /// The text that it was read from.
+    /// What is raised until a threshold breaks; `None`: one run.
+    pub capacity: Option<Capacity>,
+    /// The text that it was read from; what goes over it is said in comments before it.
     pub toml: String,
 }
 
@@ -113,6 +117,8 @@ pub struct Group {
     pub count: u32,
     /// What they send: the codec.
     pub codec: VideoCodec,
+    /// Whether their cameras are on.
+    pub camera: bool,
     /// The largest picture that they send, in rows.
     pub height: u16,
     /// Only that size, at this rate, whatever is asked of them.
@@ -128,7 +134,16 @@ pub struct Group {
     /// The bad network of each; `None`: a direct way.
     pub network: Option<Profile>,
     /// How many of them, in each room, decode and measure.
-    pub measure: u32,
+    pub measure: Measure,
+}
+
+/// How many of a group decode and measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// However many there are.
+    All,
+    /// The first so many.
+    First(u32),
 }
 
 /// A layout to ask for.
@@ -168,7 +183,15 @@ pub enum Talk {
 impl Group {
     /// Whether they send a picture.
     pub const fn shows(&self) -> bool {
-        !matches!(self.kind, ParticipantKind::Whep)
+        self.camera && !matches!(self.kind, ParticipantKind::Whep)
+    }
+
+    /// How many of them, in each room, decode and measure.
+    pub const fn measuring(&self) -> u32 {
+        match self.measure {
+            Measure::All => self.count,
+            Measure::First(some) => some,
+        }
     }
 
     /// Whether they speak at all.
@@ -181,6 +204,20 @@ impl Scenario {
     /// Everybody, over all rooms.
     pub fn people(&self) -> usize {
         self.rooms.iter().map(Room::people).sum()
+    }
+
+    /// The same with another size in every group.
+    #[must_use]
+    pub fn sized(mut self, height: u16) -> Self {
+        let groups = self.rooms.iter_mut().flat_map(|room| &mut room.groups);
+        groups.for_each(|group| group.height = height);
+        self.noted(&format!("size = \"{height}p\" in every group"))
+    }
+
+    /// The same with a comment before its text: what the text does not say of what is played.
+    fn noted(mut self, note: &str) -> Self {
+        self.toml = format!("# Played with {note}.\n{}", self.toml);
+        self
     }
 
     /// Whether a room has to be made, for which a token is needed.

@@ -4,13 +4,16 @@
 pub type Preset = (&'static str, &'static str);
 
 /// All presets, the first to try first.
-pub const PRESETS: [Preset; 6] = [
+pub const PRESETS: [Preset; 9] = [
     ("smoke", include_str!("presets/smoke.toml")),
     ("one-room", include_str!("presets/one-room.toml")),
     ("many-rooms", include_str!("presets/many-rooms.toml")),
     ("churn", include_str!("presets/churn.toml")),
     ("join-storm", include_str!("presets/join-storm.toml")),
     ("soak", include_str!("presets/soak.toml")),
+    ("find-capacity", include_str!("presets/find-capacity.toml")),
+    ("find-capacity-speaker", include_str!("presets/find-capacity-speaker.toml")),
+    ("find-capacity-rooms", include_str!("presets/find-capacity-rooms.toml")),
 ];
 
 /// The text of the preset of this name.
@@ -29,7 +32,8 @@ mod tests {
             let scenario = Scenario::parse(text, name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!((&*scenario.name, find(name)), (name, Some(text)));
             assert!(!scenario.about.is_empty(), "{name}");
-            let measures = scenario.rooms.iter().flat_map(|room| &room.groups).any(|group| group.measure > 0);
+            let measures =
+                scenario.rooms.iter().flat_map(|room| &room.groups).any(|group| group.measuring() > 0);
             assert!(measures, "{name}: nobody would measure what its thresholds judge");
         }
         assert_eq!(find("smokes"), None);

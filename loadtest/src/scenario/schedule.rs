@@ -125,7 +125,7 @@ fn cast(scenario: &Scenario) -> (Vec<PlannedRoom>, Vec<Person>) {
                     sender: ids.next(index as u16, seat as u16, in_room),
                     room: index,
                     group: group.clone(),
-                    measures: nth < group.measure,
+                    measures: nth < group.measuring(),
                     network_seed: dice.random(),
                 });
             }

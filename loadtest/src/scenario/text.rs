@@ -3,12 +3,15 @@
 //! Flow: text -> [`Raw`] (what TOML and serde can tell) -> **here** (what contradicts itself) -> [`Scenario`]. Pure. An
 //! unknown key is an error that names the nearest.
 
+mod capacity;
+
 use super::bounded::{Decimal, Whole};
-use super::{Churn, Group, Layout, PEOPLE_MAX, Place, Ramp, Room, Scenario, Talk};
+use super::{Churn, Group, Layout, Measure, PEOPLE_MAX, Place, Ramp, Room, Scenario, Talk};
 use crate::media::picture::Scenery;
 use crate::relay::profile::Profile;
 use crate::report::ParticipantKind;
 use crate::verdict::Thresholds;
+use capacity::RawCapacity;
 use mcu_core::limits::PARTICIPANTS_MAX;
 use mcu_core::media::codec::VideoCodec;
 use serde::Deserialize;
@@ -70,6 +73,7 @@ struct Raw {
     rooms: Spanned<Vec<Spanned<RawRoom>>>,
     #[serde(default)]
     thresholds: Thresholds,
+    capacity: Option<Spanned<RawCapacity>>,
 }
 
 const fn first_seed() -> u64 {
@@ -110,6 +114,7 @@ struct RawGroup {
     name: Option<Spanned<String>>,
     kind: Spanned<RawKind>,
     count: Whole<1, 200>,
+    camera: Option<Spanned<bool>>,
     codec: Option<Spanned<RawCodec>>,
     size: Option<Spanned<RawSize>>,
     only_kbps: Option<Spanned<Whole<50, 8_000>>>,
@@ -268,7 +273,7 @@ impl Page<'_> {
         if rooms.is_empty() {
             return Err(self.refuse(rooms_at, "rooms", "there must be one at least"));
         }
-        let scenario = Scenario {
+        let mut scenario = Scenario {
             name: raw.name.into_inner(),
             about: raw.about,
             seed: raw.seed,
@@ -281,12 +286,16 @@ impl Page<'_> {
             churn: raw.churn.map(|churn| self.churn(churn, &rooms)).transpose()?,
             rooms,
             thresholds: raw.thresholds,
+            capacity: None,
             toml: self.text.to_owned(),
         };
         if scenario.people() > PEOPLE_MAX {
             let reason =
                 format!("{} people in all; one harness carries {PEOPLE_MAX} at most", scenario.people());
             return Err(self.refuse(rooms_at, "rooms", reason));
+        }
+        if let Some(capacity) = raw.capacity {
+            self.capacity(capacity, &mut scenario)?;
         }
         Ok(scenario)
     }
@@ -369,10 +378,10 @@ impl Page<'_> {
             profile.map_err(|error| self.refuse(network.span().start, "network", error))
         });
         let measure = match raw.measure {
-            None => 0,
+            None => Measure::First(0),
             Some(measure) => match *measure.get_ref() {
-                RawMeasure::All => count,
-                RawMeasure::Some(some) if some <= count => some,
+                RawMeasure::All => Measure::All,
+                RawMeasure::Some(some) if some <= count => Measure::First(some),
                 RawMeasure::Some(_) => {
                     let reason = format!("the group has {count} people");
                     return Err(self.refuse(measure.span().start, "measure", reason));
@@ -390,10 +399,16 @@ impl Page<'_> {
             (Some(RawTalk::Never), None) => Talk::Never,
             (Some(RawTalk::Always) | None, None) => Talk::Always,
         };
+        let camera = raw.camera.as_ref().is_none_or(|camera| *camera.get_ref());
+        if let Some(camera_at) = raw.camera.filter(|_| !camera && talk != Talk::Never) {
+            let reason = "without a picture they send no sound either: goes with talk = \"never\"";
+            return Err(self.refuse(camera_at.span().start, "camera", reason));
+        }
         Ok(Group {
             name,
             kind,
             count,
+            camera,
             codec: match raw.codec.map(Spanned::into_inner) {
                 Some(RawCodec::H264) => VideoCodec::H264,
                 Some(RawCodec::Vp8) | None => VideoCodec::Vp8,
@@ -418,7 +433,11 @@ impl Page<'_> {
         fn at<T>(key: &'static str, value: Option<&Spanned<T>>) -> Option<(&'static str, usize)> {
             value.map(|value| (key, value.span().start))
         }
-        let page = [at("overlay", raw.overlay.as_ref()), at("layout", raw.layout.as_ref())];
+        let page = [
+            at("overlay", raw.overlay.as_ref()),
+            at("layout", raw.layout.as_ref()),
+            at("camera", raw.camera.as_ref()),
+        ];
         let sends = [
             at("size", raw.size.as_ref()),
             at("only_kbps", raw.only_kbps.as_ref()),

@@ -1,11 +1,11 @@
 //! Whether a run was good: thresholds against what participants measured, and whether the harness can be believed.
 //!
-//! Flow: [`Thresholds`] of the scenario, participants' entries, the harness' own use -> **here** -> judgements and the
-//! verdict of the report. Pure.
+//! Flow: [`Thresholds`] of the scenario, participants' entries, the node's and the harness' own use -> **here** -> judgements
+//! and the verdict of the report. Pure.
 
 mod rules;
 
-use crate::report::{EndedBy, Excess, HarnessUse, Judgement, Participant, Ruling, Verdict, rounded};
+use crate::report::{EndedBy, Excess, HarnessUse, Judgement, NodeUse, Participant, Ruling, Verdict, rounded};
 use crate::scenario::bounded::{Decimal, Whole};
 use serde::Deserialize;
 
@@ -44,6 +44,8 @@ pub struct Thresholds {
     pub frozen_percent_max: Option<Decimal<0, 10_000>>,
     /// Made-up sound in parts of what was played.
     pub concealed_percent_max: Option<Decimal<0, 10_000>>,
+    /// The node's late picture ticks in parts of all, while the run went on.
+    pub ticks_late_percent_max: Option<Decimal<0, 10_000>>,
 }
 
 /// The judgement of a whole run.
@@ -61,10 +63,11 @@ pub struct Sentence {
 pub fn judge(
     thresholds: &Thresholds,
     participants: &[Participant],
+    node: &NodeUse,
     harness: &HarnessUse,
     ended_by: EndedBy,
 ) -> Sentence {
-    let judgements = rules::judgements(thresholds, participants);
+    let judgements = rules::judgements(thresholds, participants, node);
     let mut invalid = unbelievable(harness);
     let unmeasured = judgements.iter().filter(|judgement| judgement.ruling == Ruling::Unmeasured);
     invalid.extend(unmeasured.map(|judgement| format!("{}: nobody measured it", judgement.threshold)));

@@ -1,7 +1,7 @@
 //! Each threshold's rule: whose value it takes, and of whom it takes none.
 
 use super::Thresholds;
-use crate::report::{Excess, Judgement, Measured, Participant, Ruling, Seen, Who};
+use crate::report::{Excess, Judgement, Measured, NodeUse, Participant, Ruling, Seen, Who};
 
 /// What one participant has to show for a threshold: a value and what it is about. `None`: it did not measure it.
 type Value = Option<(f64, Option<String>)>;
@@ -16,8 +16,38 @@ struct Rule {
     value: fn(&Participant) -> Value,
 }
 
-pub(super) fn judgements(thresholds: &Thresholds, participants: &[Participant]) -> Vec<Judgement> {
-    rules(thresholds).iter().map(|rule| rule.judge(participants)).collect()
+/// What is judged of the node itself is said of it by this name.
+const NODE: &str = "the node";
+
+pub(super) fn judgements(
+    thresholds: &Thresholds,
+    participants: &[Participant],
+    node: &NodeUse,
+) -> Vec<Judgement> {
+    let of_people = rules(thresholds).into_iter().map(|rule| rule.judge(participants));
+    of_people.chain(thresholds.ticks_late_percent_max.map(|max| ticks_late(max.get(), node))).collect()
+}
+
+/// The node's own threshold: nobody else can be late with its ticks.
+fn ticks_late(limit: f64, node: &NodeUse) -> Judgement {
+    let worst = node.ticks_late_percent().map(|value| Excess {
+        participant: NODE.to_owned(),
+        visit: 1,
+        value,
+        detail: node.ticks_late.zip(node.ticks).map(|(late, ticks)| format!("{late} of {ticks} ticks")),
+    });
+    Judgement {
+        threshold: "ticks_late_percent_max".to_owned(),
+        unit: "%".to_owned(),
+        limit,
+        ruling: match &worst {
+            None => Ruling::Unmeasured,
+            Some(worst) if worst.value > limit => Ruling::Broken,
+            Some(_) => Ruling::Kept,
+        },
+        failing: worst.clone().into_iter().filter(|worst| worst.value > limit).collect(),
+        worst,
+    }
 }
 
 fn rules(thresholds: &Thresholds) -> Vec<Rule> {
@@ -35,6 +65,8 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
         freezes_max,
         frozen_percent_max,
         concealed_percent_max,
+        // Not of people: see `ticks_late`.
+        ticks_late_percent_max: _,
     } = *thresholds;
     let most = |threshold, unit, limit: Option<f64>, value| {
         limit.map(|limit| Rule { threshold, unit, limit, is_least: false, value })

@@ -7,8 +7,8 @@ use crate::report::{
 
 /// Everything that can be set, at the limits of a good meeting.
 const ALL: &str = "failures_max = 0\njoin_ms_max = 1000\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\n\
-    own_voice_leak_db_max = -12\nlatency_ms_p95_max = 300\nsound_latency_ms_p95_max = 250\nav_offset_ms_max = 80\nfps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\n\
-    concealed_percent_max = 1.5\n";
+    own_voice_leak_db_max = -12\nlatency_ms_p95_max = 300\nsound_latency_ms_p95_max = 250\nav_offset_ms_max = 80\n\
+    fps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\nconcealed_percent_max = 1.5\nticks_late_percent_max = 1\n";
 
 fn thresholds(toml: &str) -> Thresholds {
     toml::from_str(toml).unwrap_or_else(|error| panic!("{error}"))
@@ -80,8 +80,13 @@ fn believable() -> HarnessUse {
     }
 }
 
+/// A node with so many late ticks of a thousand.
+fn node(ticks_late: u64) -> NodeUse {
+    NodeUse { ticks: Some(1_000), ticks_late: Some(ticks_late), ..NodeUse::default() }
+}
+
 fn sentence(toml: &str, participants: &[Participant]) -> Sentence {
-    judge(&thresholds(toml), participants, &believable(), EndedBy::Schedule)
+    judge(&thresholds(toml), participants, &node(0), &believable(), EndedBy::Schedule)
 }
 
 /// What spoils one thing of a good meeting.
@@ -200,18 +205,19 @@ fn a_harness_that_cannot_keep_up_is_not_believed_whatever_it_saw() {
         let mut harness = believable();
         spoil(&mut harness);
         for participant in [fine("Ada"), bad.clone()] {
-            let sentence = judge(&thresholds(ALL), &[participant], &harness, EndedBy::Schedule);
+            let sentence = judge(&thresholds(ALL), &[participant], &node(0), &harness, EndedBy::Schedule);
             assert_eq!(sentence.verdict, Verdict::Invalid, "{said}");
             assert!(sentence.because[0].contains(said), "{:?}", sentence.because);
         }
     }
     let harness = HarnessUse { send_late_ms_p99: Some(5), busy_mean: Some(0.85), ..believable() };
-    assert_eq!(judge(&thresholds(ALL), &[fine("Ada")], &harness, EndedBy::Schedule).verdict, Verdict::Pass);
+    let sentence = judge(&thresholds(ALL), &[fine("Ada")], &node(0), &harness, EndedBy::Schedule);
+    assert_eq!(sentence.verdict, Verdict::Pass);
 }
 
 #[test]
 fn a_meeting_that_nobody_is_left_in_failed() {
-    let sentence = judge(&Thresholds::default(), &[fine("Ada")], &believable(), EndedBy::Nobody);
+    let sentence = judge(&Thresholds::default(), &[fine("Ada")], &node(0), &believable(), EndedBy::Nobody);
     assert_eq!((sentence.verdict, sentence.because.len()), (Verdict::Fail, 1));
 }
 
@@ -223,4 +229,30 @@ fn of_many_failing_the_worst_are_said_and_the_rest_counted() {
     let names: Vec<&str> = because.iter().take(3).map(|said| &said[13..14]).collect();
     assert_eq!((names, because.len()), (vec!["B", "E", "C"], 4), "{because:?}");
     assert!(because[3].ends_with("and 2 more"), "{because:?}");
+}
+
+#[test]
+fn the_nodes_late_ticks_are_judged_as_its_own_and_never_when_unknown() {
+    let of = |node: &NodeUse| {
+        let limits = thresholds("ticks_late_percent_max = 1");
+        judge(&limits, &[fine("Ada")], node, &believable(), EndedBy::Schedule)
+    };
+    // At the limit, and over it.
+    assert_eq!(of(&node(10)).verdict, Verdict::Pass);
+    let late = of(&node(11));
+    assert_eq!(late.verdict, Verdict::Fail);
+    assert_eq!(
+        late.because,
+        ["ticks_late_percent_max: the node has 1.1 % (11 of 1000 ticks), the limit is 1"]
+    );
+    let judgement = &late.judgements[1];
+    assert_eq!((judgement.ruling, judgement.failing.len()), (Ruling::Broken, 1));
+    assert_eq!(judgement.worst.as_ref(), judgement.failing.first());
+    // Nobody could look, or there was no meeting: that is no zero.
+    for unknown in [NodeUse::default(), NodeUse { ticks: Some(0), ticks_late: Some(0), ..node(0) }] {
+        let sentence = of(&unknown);
+        assert_eq!(sentence.verdict, Verdict::Invalid);
+        assert_eq!(sentence.because, ["ticks_late_percent_max: nobody measured it"]);
+    }
+    assert_eq!(sentence("", &[fine("Ada")]).judgements.len(), 1, "it is not judged unasked");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::scenario::{Capacity, Raised};
 
 const WHOLE: &str = r#"
 name = "all-keys"
@@ -72,11 +73,11 @@ fn everything_that_can_be_said_is_understood() {
     let crowd = &made.groups[0];
     assert_eq!((crowd.codec, crowd.height, crowd.only_kbps), (VideoCodec::H264, 720, Some(1_500)));
     assert_eq!((crowd.scenery, crowd.overlay, crowd.layout), (Scenery::Motion, true, Some(Layout::Grid)));
-    assert_eq!((crowd.talk, crowd.measure), (Talk::Turns(Duration::from_secs(4)), 2));
+    assert_eq!((crowd.talk, crowd.measure), (Talk::Turns(Duration::from_secs(4)), Measure::First(2)));
     assert_eq!(crowd.network.as_ref().map(|profile| &*profile.name), Some("n1-down"));
     let [encoder, players] = &stage.groups[..] else { panic!("two groups") };
     assert_eq!((encoder.kind, &*encoder.name, encoder.shows()), (ParticipantKind::Whip, "whip", true));
-    assert_eq!((players.kind, players.measure, players.shows()), (ParticipantKind::Whep, 2, false));
+    assert_eq!((players.kind, players.measuring(), players.shows()), (ParticipantKind::Whep, 2, false));
     assert_eq!(scenario.toml, WHOLE);
 }
 
@@ -86,7 +87,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((scenario.seed, scenario.ramp), (1, Ramp::PerSecond(5.0)));
     assert_eq!((scenario.settle, &scenario.rooms[0].place), (Duration::from_secs(3), &Place::Target));
     let group = &scenario.rooms[0].groups[0];
-    assert_eq!((&*group.name, group.height, group.talk, group.measure), ("webrtc", 360, Talk::Always, 0));
+    assert_eq!((&*group.name, group.height, group.talk, group.measuring()), ("webrtc", 360, Talk::Always, 0));
 }
 
 #[test]
@@ -149,6 +150,7 @@ fn what_a_kind_does_not_do_may_not_be_said_of_it() {
     for (kind, more, key) in [
         ("whep", "talk = \"always\"", "`talk`"),
         ("whep", "layout = \"grid\"", "`layout`"),
+        ("whip", "camera = false", "`camera`"),
         ("whip", "measure = 1", "`measure`"),
         ("whip", "overlay = true", "`overlay`"),
     ] {
@@ -176,4 +178,69 @@ fn crowds_that_no_room_or_harness_takes_are_refused() {
     assert!(rooms(5, 100).expect_err("too many").contains("1000 people in all"));
     let long = format!("# {}\n", "x".repeat(BYTES_MAX));
     assert!(matches!(Scenario::parse(&long, "x"), Err(ScenarioError::Long { .. })));
+}
+
+/// A scenario that makes one room of a host and three guests, two of whom measure, with a `[capacity]` table.
+fn searching(capacity: &str) -> Result<Capacity, String> {
+    let text = format!(
+        "name = \"x\"\nduration_s = 10\n[[rooms]]\nmade = true\n[[rooms.groups]]\nname = \"host\"\nkind = \"webrtc\"\n\
+         count = 1\n[[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 3\nmeasure = 2\n\
+         [capacity]\n{capacity}\n"
+    );
+    let scenario = Scenario::parse(&text, "x.toml").map_err(|error| error.to_string())?;
+    Ok(scenario.capacity.expect("the table is there"))
+}
+
+#[test]
+fn a_search_says_what_is_raised_how_far_and_how_often() {
+    let raised = Raised::Group("guest".into());
+    assert_eq!(
+        searching("group = \"guest\"\nfrom = 2\nmax = 199"),
+        Ok(Capacity { raised, from: 2, max: 199, step: 1, repetitions: 3 })
+    );
+    assert_eq!(
+        searching("rooms = true\nfrom = 1\nmax = 225\nstep = 4\nrepetitions = 10"),
+        Ok(Capacity { raised: Raised::Rooms, from: 1, max: 225, step: 4, repetitions: 10 })
+    );
+    assert!(with("", "").expect("is right").capacity.is_none());
+}
+
+#[test]
+fn a_search_that_cannot_be_is_refused_with_key_and_line() {
+    for (capacity, expected) in [
+        (
+            "group = \"guest\"\nfrom = 2\nmax = 9\nstop = 3",
+            "line 18: unknown key `stop`; did you mean `step`?",
+        ),
+        ("group = \"guest\"\nrooms = true\nfrom = 2\nmax = 9", "line 14: `capacity`: one of group"),
+        ("from = 2\nmax = 9", "line 14: `capacity`: one of group"),
+        ("rooms = false\nfrom = 2\nmax = 9", "line 14: `capacity`: one of group"),
+        ("group = \"guests\"\nfrom = 2\nmax = 9", "line 15: `group`: no group is called \"guests\""),
+        ("group = \"guest\"\nmax = 9", "`from`: missing field"),
+        ("group = \"guest\"\nfrom = 9\nmax = 8", "line 16: `from`: must not be over max"),
+        ("group = \"guest\"\nfrom = 1\nmax = 8", "line 16: `from`: must be 2 at least"),
+        ("group = \"guest\"\nfrom = 2\nmax = 200", "line 17: `max`: 201 people in a room"),
+        ("rooms = true\nfrom = 2\nmax = 226", "line 17: `max`: 904 people in all"),
+        ("rooms = true\nfrom = 2\nmax = 401", "line 17: `max`: 401 is not a number of rooms"),
+        (
+            "rooms = true\nfrom = 2\nmax = 9\nrepetitions = 11",
+            "`repetitions`: 11 is not a whole number from 1 to 10",
+        ),
+    ] {
+        let text = searching(capacity).expect_err("must be refused");
+        assert!(text.contains(expected), "{capacity}\n{text}\n{expected}");
+    }
+    let text = refusal("", "[capacity]\nrooms = true\nfrom = 1\nmax = 2");
+    assert!(text.contains("line 9: `rooms`: no room is made"), "{text}");
+}
+
+#[test]
+fn whoever_has_no_camera_shows_nothing_and_says_nothing() {
+    let scenario = with("camera = false\ntalk = \"never\"", "").expect("is right");
+    let group = &scenario.rooms[0].groups[0];
+    assert_eq!((group.camera, group.shows(), group.speaks()), (false, false, false));
+    assert!(with("camera = true", "").is_ok_and(|scenario| scenario.rooms[0].groups[0].shows()));
+    for group in ["camera = false", "camera = false\ntalk = \"turns\""] {
+        assert!(refusal(group, "").contains("line 7: `camera`: without a picture"), "{group}");
+    }
 }
