@@ -457,8 +457,9 @@ fn a_search_finds_the_edge_by_whole_runs_and_keeps_each_of_them() {
     let (files, announce) = (folder.join("report"), text(&node.announce).to_owned());
     let arguments = [text(&scenario), "--announce", &announce, "--report-dir", text(&files)];
     let said = run(&[&arguments[..], &["--node-cpus", &node_core, "--self-cpus", &own_core]].concat());
+    assert_eq!(said.error, "", "{}", said.out);
     let found = capacity(&files);
-    assert_eq!(said.code, Some(i32::from(exit_code(found.verdict))), "{}{}", said.out, said.error);
+    assert_eq!(said.code, Some(i32::from(exit_code(found.verdict))), "{}", said.out);
     let cores = &found.cores;
     assert_eq!((cores.node_cpus.as_deref(), cores.node_cores), (Some(&*node_core), Some(1)));
     assert_eq!(found.steps[0].count, 2);

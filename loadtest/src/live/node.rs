@@ -4,6 +4,7 @@
 //! nobody. Bounds: one request at a time, `ANSWER_WAIT_MAX`, `METRICS_BYTES_MAX`.
 
 use super::machine::process_use;
+use crate::bot::signal;
 use crate::clock::Clock;
 use crate::report::NodeSource;
 use mcu_core::time::Mono;
@@ -193,8 +194,7 @@ async fn watch_on(sources: Sources, mut spent: NodeSpent, publish: watch::Sender
 
 impl Sources {
     pub(super) fn new(pid: Option<NodePid>, metrics: Option<Url>) -> Self {
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WAIT_MAX).build().ok();
-        Self { pid, metrics, client }
+        Self { pid, metrics, client: signal::client(None).ok() }
     }
 
     pub(super) async fn look(&self) -> NodeSample {
@@ -210,7 +210,8 @@ impl Sources {
 
     async fn metrics(&self) -> Option<String> {
         let url = self.metrics.clone()?;
-        let mut response = self.client.as_ref()?.get(url).send().await.ok()?;
+        let request = self.client.as_ref()?.get(url).timeout(ANSWER_WAIT_MAX);
+        let mut response = request.send().await.ok()?;
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.ok()? {
             body.extend_from_slice(&piece);
