@@ -289,11 +289,11 @@ fn encoders_players_and_browsers_meet_in_a_room_made_for_them() {
         seen.iter().map(|seen| (&*seen.name, seen.expected, seen.seen)).collect::<Vec<_>>(),
         [("studio 1", true, true)]
     );
-    assert_eq!(guest.network.as_deref(), Some("n0"));
-    assert_ne!(guest.room, "demo");
+    assert_eq!(guest.who.network.as_deref(), Some("n0"));
+    assert_ne!(guest.who.room, "demo");
     // The room went with the run, and the ready meeting stayed.
     let rooms = node.get("/api/v1/rooms", &node.announced("admin_token"));
-    assert!(rooms.contains("\"demo\"") && !rooms.contains(&guest.room), "{rooms}");
+    assert!(rooms.contains("\"demo\"") && !rooms.contains(&guest.who.room), "{rooms}");
 }
 
 #[test]

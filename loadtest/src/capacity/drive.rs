@@ -79,7 +79,7 @@ impl Survey<'_> {
             if let Some(step) = findings.last() {
                 told.ended(step, findings.bounds());
             }
-            unwritten = unwritten.or(self.keep(&findings).err());
+            note(&mut unwritten, self.keep(&findings));
             if findings.next().is_none() {
                 break;
             }
@@ -95,7 +95,7 @@ impl Survey<'_> {
         if let Some(trouble) = &trouble {
             findings.break_off(trouble.to_string());
         }
-        unwritten = unwritten.or(self.keep(&findings).err());
+        note(&mut unwritten, self.keep(&findings));
         Surveyed { report: self.report(&findings), trouble, unwritten }
     }
 
@@ -113,5 +113,12 @@ impl Survey<'_> {
 
     fn keep(&self, findings: &Findings<'_>) -> Result<(), FolderError> {
         self.folder.map_or(Ok(()), |folder| folder.keep_json(FILE, &self.report(findings)))
+    }
+}
+
+/// Keeps the first failure; what can be written later is written all the same.
+fn note(unwritten: &mut Option<FolderError>, written: Result<(), FolderError>) {
+    if let Err(error) = written {
+        unwritten.get_or_insert(error);
     }
 }

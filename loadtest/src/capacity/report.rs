@@ -3,6 +3,8 @@
 //! Flow: `findings` -> **here** -> the report folder. Plain values. As in `report.json`, times are in the unit of the field's
 //! name, and what is not known is `null`, never zero. [`SCHEMA`] grows when a field changes its meaning. Each step's own
 //! `report.json`, with everybody's figures, lies in its [`Step::folder`].
+//!
+//! `loadtest/tests/fixtures/capacity.json` is one whole example: what a search at a room that lets three in wrote.
 
 use super::Spread;
 use crate::report::{EndedBy, Excess, Judgement, Ruling, RunReport, TargetNote, Verdict, Versions};
@@ -203,6 +205,16 @@ fn broken(judgement: &Judgement) -> Option<Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_is_a_report_and_holds_nothing_else() {
+        let example = include_str!("../../tests/fixtures/capacity.json");
+        let report: CapacityReport = serde_json::from_str(example).expect("the example parses");
+        assert_eq!(report.schema, SCHEMA);
+        let written = serde_json::to_value(&report).expect("a report serialises");
+        let read: serde_json::Value = serde_json::from_str(example).expect("JSON");
+        assert_eq!(written, read, "every field of the example is one of the schema, and none is missing");
+    }
 
     #[test]
     fn a_step_tells_what_broke_and_whose_it_was() {

@@ -150,7 +150,7 @@ impl Search {
         let (carried, refused) = self.bounds();
         // Below the smallest count there is one more possible edge, zero.
         let least = carried.unwrap_or(0);
-        let most = refused.map_or(self.range.top(), |refused| refused - 1);
+        let most = refused.map_or_else(|| self.range.top(), |refused| refused - 1);
         let counts = (from..=most).step_by(step as usize).filter(|edge| *edge >= least);
         let edges = counts.chain((least == 0).then_some(0));
         let steps_to = |edge: u32| {

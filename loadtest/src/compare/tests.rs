@@ -2,6 +2,7 @@ use super::*;
 use crate::report::{Moment, Participant, Percentiles};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::slice::from_ref;
 
 /// What a made-up run is made of.
 #[derive(Clone, Copy)]
@@ -79,6 +80,10 @@ fn compared(before: &[Stored], after: &[Stored]) -> Comparison {
     compare(before, after, SETTINGS).expect("can be compared")
 }
 
+fn versus(before: &Stored, after: &Stored) -> Comparison {
+    compared(from_ref(before), from_ref(after))
+}
+
 fn line<'a>(comparison: &'a Comparison, figure: &str) -> &'a Line {
     comparison.lines.iter().find(|line| line.figure == figure).expect("is compared")
 }
@@ -90,7 +95,7 @@ fn outcome(comparison: &Comparison, figure: &str) -> Outcome {
 #[test]
 fn a_run_and_itself_do_not_differ() {
     for run in [example(), made(Made::default())] {
-        let comparison = compared(&[run.clone()], &[run]);
+        let comparison = versus(&run, &run);
         assert_eq!((&*comparison.sentence, comparison.is_worse), ("no difference", false));
         let judged = comparison.lines.iter().filter(|line| line.outcome == Outcome::NoDifference);
         assert!(judged.count() >= 8, "{comparison}");
@@ -140,7 +145,7 @@ fn a_fifth_more_processor_is_found_and_named() {
     for seed in 0..20 {
         let before = made(Made { seed, ..Made::default() });
         let after = made(Made { seed: seed + 100, cost: 0.144, ..Made::default() });
-        let comparison = compared(&[before.clone()], &[after.clone()]);
+        let comparison = versus(&before, &after);
         assert!(comparison.is_worse, "seed {seed}: {comparison}");
         let begin = "B is slower: CPU-s per participant-second +";
         assert!(comparison.sentence.starts_with(begin), "seed {seed}: {}", comparison.sentence);
@@ -176,7 +181,7 @@ fn what_is_sure_but_too_little_to_matter_is_no_difference() {
         let latency = person.measured.as_mut().and_then(|measured| measured.glass_to_glass.as_mut());
         latency.expect("was measured").p50_ms += 4;
     }
-    let comparison = compared(&[before.clone()], &[after.clone()]);
+    let comparison = versus(&before, &after);
     let few = line(&comparison, "glass to glass p50");
     assert_eq!(
         (few.difference, few.interval, few.outcome),
@@ -251,7 +256,7 @@ fn what_was_not_measured_is_never_equal() {
     for person in &mut after.report.participants[2..] {
         person.measured.as_mut().expect("measures").fps = None;
     }
-    let comparison = compared(&[before.clone()], &[after.clone()]);
+    let comparison = versus(&before, &after);
     for figure in
         ["CPU-s per participant-second", "glass to glass p50", "memory of the node", "encoders", "late ticks"]
     {
@@ -312,7 +317,7 @@ fn other_scenarios_and_invalid_runs_are_refused_unless_forced() {
         run.report.scenario.toml = run.report.scenario.toml.replace(from, to);
         run
     };
-    let error = |after: &Stored| match compare(&[before.clone()], &[after.clone()], SETTINGS) {
+    let error = |after: &Stored| match compare(from_ref(&before), from_ref(after), SETTINGS) {
         Err(error) => error.to_string(),
         Ok(comparison) => panic!("was compared: {comparison}"),
     };
@@ -327,7 +332,7 @@ fn other_scenarios_and_invalid_runs_are_refused_unless_forced() {
         changed("seed = 3", "seed = 4"),
         changed("# The run", "# A run"),
     ] {
-        assert!(compare(&[before.clone()], &[same], SETTINGS).is_ok());
+        assert!(compare(from_ref(&before), &[same], SETTINGS).is_ok());
     }
     let mut invalid = example();
     (invalid.report.verdict, invalid.report.because) =
@@ -335,7 +340,7 @@ fn other_scenarios_and_invalid_runs_are_refused_unless_forced() {
     assert!(error(&invalid).contains("INVALID run: the harness sent late"), "{}", error(&invalid));
     for after in [larger, invalid] {
         let forced =
-            compare(&[before.clone()], &[after], Settings { force: true, ..SETTINGS }).expect("is forced");
+            compare(from_ref(&before), &[after], Settings { force: true, ..SETTINGS }).expect("is forced");
         let says = |word: &str| forced.notes.iter().any(|note| note.contains(word));
         assert!(says("the scenarios differ: `rooms`") || says("INVALID"), "{forced}");
     }

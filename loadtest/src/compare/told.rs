@@ -21,13 +21,18 @@ impl Display for Comparison {
         }
         let head = ["", "A", "B", "difference", "95 % interval", ""].map(str::to_owned);
         let rows: Vec<[String; 6]> = std::iter::once(head).chain(self.lines.iter().map(cells)).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let mut widths = [0; 6];
         for row in &rows {
-            write!(out, "{:<width$}", row[0], width = width(0))?;
-            for column in 1..5 {
-                write!(out, "  {:>width$}", row[column], width = width(column))?;
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
             }
-            writeln!(out, "{}", if row[5].is_empty() { String::new() } else { format!("  {}", row[5]) })?;
+        }
+        for [figure, values @ .., outcome] in &rows {
+            write!(out, "{figure:<width$}", width = widths[0])?;
+            for (cell, width) in values.iter().zip(&widths[1..]) {
+                write!(out, "  {cell:>width$}")?;
+            }
+            writeln!(out, "{}", if outcome.is_empty() { String::new() } else { format!("  {outcome}") })?;
         }
         writeln!(out, "{}", self.sentence)
     }

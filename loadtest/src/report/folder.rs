@@ -57,7 +57,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError`] when it cannot.
     pub fn keep_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), FolderError> {
-        self.write(name, &json(value))
+        write(&self.path, name, &json(value))
     }
 
     /// Where it is.

@@ -190,8 +190,11 @@ fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
     let mos = mouth_to_ear.and_then(|latency| {
         mos::mos(mos::Heard { delay_ms: latency.p50_ms as f64, played_ms, concealed_ms, gaps: sound.gaps })
     });
-    let apart =
-        sound.tones.iter().filter(|tone| tone.sender != passage.sender).filter_map(|tone| tone.av_offset_ms);
+    let apart = sound
+        .tones
+        .iter()
+        .filter(|tone| tone.sender != passage.who.sender)
+        .filter_map(|tone| tone.av_offset_ms);
     let seen = sees.iter().filter(|seen| seen.seen);
     let worst = seen.filter_map(|seen| seen.latency).max_by_key(|latency| latency.p95_ms);
     Measured {

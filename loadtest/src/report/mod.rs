@@ -210,10 +210,11 @@ pub struct Moment {
 }
 
 impl NodeUse {
-    /// The part of its picture ticks that were late, in percent; `None` where there were none, or nobody could look.
+    /// The part of its picture ticks that were late, in percent; `None` where there were none, or nobody could look. Ticks that a
+    /// node standing still never started are late as well: more than all of them are all.
     pub fn ticks_late_percent(&self) -> Option<f64> {
         let (late, ticks) = self.ticks_late.zip(self.ticks)?;
-        (ticks > 0).then(|| late as f64 * 100.0 / ticks as f64)
+        (ticks > 0).then(|| (late as f64 * 100.0 / ticks as f64).min(100.0))
     }
 }
 

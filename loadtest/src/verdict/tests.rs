@@ -248,6 +248,7 @@ fn the_nodes_late_ticks_are_judged_as_its_own_and_never_when_unknown() {
     let judgement = &late.judgements[1];
     assert_eq!((judgement.ruling, judgement.failing.len()), (Ruling::Broken, 1));
     assert_eq!(judgement.worst.as_ref(), judgement.failing.first());
+    assert!(of(&node(3_000)).because[0].contains("the node has 100 % (3000 of 1000 ticks)"));
     // Nobody could look, or there was no meeting: that is no zero.
     for unknown in [NodeUse::default(), NodeUse { ticks: Some(0), ticks_late: Some(0), ..node(0) }] {
         let sentence = of(&unknown);

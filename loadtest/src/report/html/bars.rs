@@ -15,14 +15,21 @@ const LEFT: f64 = 170.0;
 /// Above the first row.
 const TOP: f64 = 24.0;
 
-/// What the stages of the way in are called, in the order in which they mostly come, with the letter of each.
-const STAGES: [(&str, char, fn(&JoinStages) -> Option<u64>); 6] = [
-    ("joined", 'J', |join| join.joined_ms),
-    ("offer answered", 'A', |join| join.answered_ms),
-    ("events", 'E', |join| join.events_ms),
-    ("connected", 'C', |join| join.connected_ms),
-    ("first sound", 'S', |join| join.first_sound_ms),
-    ("first picture", 'P', |join| join.first_picture_ms),
+/// A stage of the way in.
+struct Stage {
+    name: &'static str,
+    letter: char,
+    at: fn(&JoinStages) -> Option<u64>,
+}
+
+/// In the order in which they mostly come.
+const STAGES: [Stage; 6] = [
+    Stage { name: "joined", letter: 'J', at: |join| join.joined_ms },
+    Stage { name: "offer answered", letter: 'A', at: |join| join.answered_ms },
+    Stage { name: "events", letter: 'E', at: |join| join.events_ms },
+    Stage { name: "connected", letter: 'C', at: |join| join.connected_ms },
+    Stage { name: "first sound", letter: 'S', at: |join| join.first_sound_ms },
+    Stage { name: "first picture", letter: 'P', at: |join| join.first_picture_ms },
 ];
 
 /// Glass to glass of everybody who measured it.
@@ -90,7 +97,7 @@ pub(super) fn joins(report: &RunReport) -> Markup {
     let bottom = TOP + rows.len() as f64 * ROW;
     let axis = Axis::new(most, 6.0, (LEFT, WIDTH - 80.0), true);
     let drawing = html! {
-        @for (stage, (name, letter, _)) in STAGES.iter().enumerate() {
+        @for (stage, Stage { name, letter, .. }) in STAGES.iter().enumerate() {
             @let x = LEFT + legend(stage);
             rect class={ "stage stage-" (stage) } x=(x) y="2" width="14" height="14" {}
             text.stage-said x=(x + 7.0) y="13" text-anchor="middle" { (letter) }
@@ -108,7 +115,7 @@ pub(super) fn joins(report: &RunReport) -> Markup {
                         width=(number(end - x, 1)) height=(ROW - 4.0) {}
                 }
                 @if end - x > 12.0 {
-                    text.stage-said x=(number((x + end) / 2.0, 1)) y=(y + 13.0) text-anchor="middle" { (STAGES[*stage].1) }
+                    text.stage-said x=(number((x + end) / 2.0, 1)) y=(y + 13.0) text-anchor="middle" { (STAGES[*stage].letter) }
                 }
             }
             text x=(WIDTH) y=(y + 13.0) text-anchor="end" {
@@ -130,13 +137,13 @@ pub(super) fn joins(report: &RunReport) -> Markup {
 /// Where the name of a stage begins: as far as the names before it need.
 fn legend(stage: usize) -> f64 {
     const LETTER: f64 = 6.5;
-    STAGES[..stage].iter().map(|(name, ..)| 30.0 + name.len() as f64 * LETTER).sum()
+    STAGES[..stage].iter().map(|stage| 30.0 + stage.name.len() as f64 * LETTER).sum()
 }
 
 /// What was reached, in that order: the stage, and when.
 fn reached(join: &JoinStages) -> Vec<(usize, u64)> {
     let mut reached: Vec<(usize, u64)> =
-        STAGES.iter().enumerate().filter_map(|(stage, (_, _, at))| Some((stage, at(join)?))).collect();
+        STAGES.iter().enumerate().filter_map(|(nth, stage)| Some((nth, (stage.at)(join)?))).collect();
     reached.sort_by_key(|(_, at_ms)| *at_ms);
     reached
 }
@@ -151,14 +158,14 @@ fn stages_table(rows: &[(&Participant, Vec<(usize, u64)>)]) -> Markup {
                     thead {
                         tr {
                             th scope="col" { "Who" }
-                            @for (name, letter, _) in STAGES { th.n scope="col" { (name) " (" (letter) ")" } }
+                            @for Stage { name, letter, .. } in &STAGES { th.n scope="col" { (name) " (" (letter) ")" } }
                         }
                     }
                     tbody {
                         @for (participant, _) in rows {
                             tr {
                                 th scope="row" { (stay(&participant.who.name, participant.who.visit)) }
-                                @for (_, _, at) in STAGES {
+                                @for Stage { at, .. } in &STAGES {
                                     td.n { (value(at(&participant.join).map(|ms| ms as f64), 0, "")) }
                                 }
                             }

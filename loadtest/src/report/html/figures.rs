@@ -188,11 +188,12 @@ fn row(figure: &Figure, participants: &[Participant]) -> Markup {
     let Figure { name, unit, digits, is_least, value: of } = figure;
     let mut values: Vec<(f64, &Participant)> =
         participants.iter().filter_map(|participant| Some((of(participant)?, participant))).collect();
-    // The best first.
-    values.sort_by(|(a, _), (b, _)| if *is_least { b.total_cmp(a) } else { a.total_cmp(b) });
+    // The worst first; stable: of equals, whoever came first.
+    values.sort_by(|(a, _), (b, _)| if *is_least { a.total_cmp(b) } else { b.total_cmp(a) });
+    // The nearest rank, counted from the best.
     let rank = |percent: usize| {
         let rank = (values.len() * percent).div_ceil(100).max(1);
-        values.get(rank - 1).map(|(value, _)| *value)
+        values.len().checked_sub(rank).map(|nth| values[nth].0)
     };
     html! {
         tr {
@@ -201,7 +202,7 @@ fn row(figure: &Figure, participants: &[Participant]) -> Markup {
             td.n { (value(rank(95), *digits, unit)) }
             td.n { (value(rank(100), *digits, unit)) }
             td {
-                @if let Some((_, worst)) = values.last() { (stay(&worst.who.name, worst.who.visit)) } @else { "nobody" }
+                @if let Some((_, worst)) = values.first() { (stay(&worst.who.name, worst.who.visit)) } @else { "nobody" }
             }
             td.n { (values.len()) " of " (participants.len()) }
         }

@@ -107,6 +107,7 @@ pub(super) fn whom(report: &RunReport) -> Markup {
         @for (alias, room) in &shown {
             h3 { "Room " (name(alias)) }
             @for sense in &SENSES { (square(sense, room)) }
+            (unlisted(room))
         }
     }
 }
@@ -151,7 +152,6 @@ fn square(sense: &Sense, room: &Room<'_>) -> Markup {
                 }
             }
         }
-        (unlisted(room, &rows))
     }
 }
 
@@ -161,8 +161,9 @@ fn number_of(room: &Room<'_>, sender: SenderId) -> usize {
 }
 
 /// Columns that no row names.
-fn unlisted(room: &Room<'_>, rows: &[(&Participant, Vec<(SenderId, Relation)>)]) -> Markup {
-    let has_row = |sender: SenderId| rows.iter().take(ROWS_MAX).any(|(who, _)| who.who.sender == sender);
+fn unlisted(room: &Room<'_>) -> Markup {
+    let has_row =
+        |sender: SenderId| room.stays.iter().take(ROWS_MAX).any(|(who, _)| who.who.sender == sender);
     let others: Vec<_> = room.people.iter().filter(|(sender, _)| !has_row(**sender)).collect();
     html! {
         @if !others.is_empty() {
