@@ -42,7 +42,7 @@ pub(super) struct Metric {
 }
 
 /// All of them, in the order in which they are told.
-pub(super) const METRICS: [Metric; 13] = [
+pub(super) const METRICS: [Metric; 14] = [
     Metric {
         name: "CPU-s per participant-second",
         unit: "",
@@ -69,6 +69,15 @@ pub(super) const METRICS: [Metric; 13] = [
         is_time: true,
         floor: 10.0,
         origin: Origin::Participant(|participant| Some(measured(participant)?.glass_to_glass?.p95_ms as f64)),
+    },
+    Metric {
+        name: "mouth to ear p95",
+        unit: "ms",
+        digits: 0,
+        worse: Worse::More,
+        is_time: true,
+        floor: 10.0,
+        origin: Origin::Participant(|participant| Some(measured(participant)?.mouth_to_ear?.p95_ms as f64)),
     },
     Metric {
         name: "join",

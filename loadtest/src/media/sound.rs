@@ -43,9 +43,10 @@ pub const fn tone_hz(sender: SenderId) -> u32 {
     700 + 30 * (sender.0 % TONES) as u32
 }
 
-/// The frequency of a sender's beep: above every tone's second harmonic.
+/// The frequency of a sender's beep: above every tone's second harmonic, and as far as can be, 15 Hz, from every third one and from
+/// what a limiter makes of three tones, which are multiples of 30 Hz.
 pub const fn beep_hz(sender: SenderId) -> u32 {
-    3_000 + 60 * (sender.0 % TONES) as u32
+    3_015 + 60 * (sender.0 % TONES) as u32
 }
 
 /// Sample `index` of a sender's sound, in -1.0..=1.0. The beep begins with every whole second, as the flash does.
@@ -107,6 +108,10 @@ mod tests {
             assert!(tones.iter().all(|tone| tone == base || tone.abs_diff(*base) >= 30));
             assert!(tones.iter().all(|tone| tone < &(2 * base - 5)));
             assert!(beeps.iter().all(|beep| beep > &(2 * base)));
+            for other in &tones {
+                let product = 2 * base + other;
+                assert!(beeps.iter().all(|beep| beep.abs_diff(product) >= 15), "{base} and {other}");
+            }
         }
     }
 }

@@ -14,8 +14,10 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 
-/// Grows whenever pictures, sounds, encoder settings or this file format change.
-const VERSION: u32 = 1;
+/// Grows whenever pictures, their encoder's settings or this file format change.
+const PICTURE_VERSION: u32 = 1;
+/// The same of sounds.
+const SOUND_VERSION: u32 = 2;
 /// Bytes of a file that are read: two minutes of 8 Mbit/s.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const CHECK: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
@@ -31,11 +33,11 @@ pub(super) enum Key {
 impl Key {
     pub(super) fn picture(spec: &LoopSpec, rung: Rung) -> Self {
         let LoopSpec { sender, scenery, codec, seconds, .. } = *spec;
-        Self::Picture { version: VERSION, sender, scenery, codec, seconds, rung }
+        Self::Picture { version: PICTURE_VERSION, sender, scenery, codec, seconds, rung }
     }
 
     pub(super) fn sound(spec: &LoopSpec) -> Self {
-        Self::Sound { version: VERSION, sender: spec.sender, voice: spec.voice, seconds: spec.seconds }
+        Self::Sound { version: SOUND_VERSION, sender: spec.sender, voice: spec.voice, seconds: spec.seconds }
     }
 
     fn line(&self) -> String {

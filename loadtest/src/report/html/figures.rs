@@ -79,7 +79,7 @@ struct Figure {
     value: fn(&Participant) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 12] = [
     Figure { name: "Join", unit: "ms", digits: 0, is_least: false, value: join_ms },
     Figure {
         name: "Glass to glass, p50",
@@ -103,6 +103,20 @@ const FIGURES: [Figure; 10] = [
         value: |participant| latency(participant, |of| of.p99_ms),
     },
     Figure { name: "Mouth to ear, p95", unit: "ms", digits: 0, is_least: false, value: mouth_to_ear },
+    Figure {
+        name: "Picture and sound apart",
+        unit: "ms",
+        digits: 0,
+        is_least: false,
+        value: |participant| measured(participant)?.av_offset_ms.map(f64::abs),
+    },
+    Figure {
+        name: "Opinion of the sound (E-model, 1 to 4.5)",
+        unit: "",
+        digits: 1,
+        is_least: true,
+        value: |participant| measured(participant)?.mos,
+    },
     Figure {
         name: "Pictures per second",
         unit: "fps",
