@@ -1,6 +1,6 @@
 //! Which beep was said when: what makes mouth-to-ear latency measurable.
 //!
-//! Flow: `life` writes -> **here** -> `receive` asks. Bound: the last [`BEEPS_MAX`] moments of each sender. A beep carries no number, and one
+//! Flow: `life` writes -> **here** -> `receive` asks. Bound: the last `BEEPS_MAX` moments of each sender. A beep carries no number, and one
 //! comes every second: what takes longer than that is read as a second less.
 
 use crate::media::barcode::SenderId;

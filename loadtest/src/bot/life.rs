@@ -255,7 +255,7 @@ impl Life {
                 let level =
                     if sending.set.spec().voice == Voice::Silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
                 self.stage.lateness.note(now.since(sending.sound_due()));
-                if index as u64 % BEEP_PACKETS == 0 {
+                if (index as u64).is_multiple_of(BEEP_PACKETS) {
                     self.stage.beeps.said(self.spec.sender, now);
                 }
                 self.peer.send_sound(instant, packet, sending.sound_at(), level);

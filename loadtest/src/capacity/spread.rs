@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Student's t at 97.5 %, for one to nine degrees of freedom.
 const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-/// Repetitions that [`T`] has a value for.
+/// Repetitions that `T` has a value for.
 pub const REPETITIONS_MAX: u32 = T.len() as u32 + 1;
 /// Fewer say nothing about their spread.
 const INTERVAL_COUNT_MIN: usize = 3;

@@ -1,7 +1,7 @@
 //! When each sender's beep begins in received sound: what makes mouth-to-ear latency measurable.
 //!
 //! Flow: `bot/receive` pushes decoded sound -> **here** -> beeps by sender, in samples of the received stream. A beep is 50 ms of a
-//! frequency of its own ([`beep_hz`](super::sound::beep_hz)); the filter is a window of just that length, in steps of 1 ms, and the beep began
+//! frequency of its own ([`beep_hz`]); the filter is a window of just that length, in steps of 1 ms, and the beep began
 //! 50 ms before its response is largest (a matched filter). Other senders' beeps are 60 Hz away, at a zero of the window's spectrum.
 
 use super::barcode::SenderId;

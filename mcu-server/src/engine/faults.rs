@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub const VARIABLE: &str = "MCU_PLANTED_FAULT";
 
 /// Pictures that are late are so by this many ticks: 300 ms.
-const LATE_TICKS: usize = 9;
+const LATE_TICKS: u64 = 9;
 /// Of so many ticks,
 const FREEZE_EVERY_TICKS: u64 = 350;
 /// so many show what the one before showed: 2 %, 233 ms at a time.
@@ -108,8 +108,8 @@ impl Outlet for Late {
         let waiting = waiting.entry(burst.rendition).or_default();
         let tick = burst.tick;
         waiting.push_back(burst);
-        while let Some(first) = waiting.pop_front_if(|first| first.tick + LATE_TICKS as u64 <= tick) {
-            self.outlet.video(first);
+        while waiting.front().is_some_and(|first| first.tick + LATE_TICKS <= tick) {
+            waiting.pop_front().into_iter().for_each(|first| self.outlet.video(first));
         }
     }
 

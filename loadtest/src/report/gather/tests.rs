@@ -68,7 +68,7 @@ fn hear(passage: &mut Passage, sender: u16, level_db: f64, peak_db: f64) {
         level_db,
         peak_db,
         windows: 50,
-        age_ms: Some(Spread::of(&mut vec![100 + 10 * u32::from(sender); 10])),
+        age_ms: Some(Spread::of(&mut [100 + 10 * u32::from(sender); 10])),
         av_offset_ms: Some(5.0 - 10.0 * f64::from(sender)),
     };
     passage.report.sound.tones.push(tone);
