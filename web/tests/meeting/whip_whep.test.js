@@ -1,7 +1,7 @@
 /** An encoder that was not written here (FFmpeg) joins by WHIP; a player watches by WHEP. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
@@ -76,6 +76,14 @@ async function watch({ url, pin }) {
   return answer.headers.get('location');
 }
 
+/** What the player shows, as a PNG. */
+function pictureOf() {
+  const video = document.querySelector('#watched');
+  const canvas = Object.assign(document.createElement('canvas'), { width: video.videoWidth, height: video.videoHeight });
+  canvas.getContext('2d').drawImage(video, 0, 0);
+  return canvas.toDataURL('image/png');
+}
+
 /** The bar codes in the tiles of what the player shows. */
 function watched(tiles) {
   const video = document.querySelector('#watched');
@@ -112,7 +120,9 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 600_000 }, a
     return senders.includes(ADA) && senders.includes(ENCODER);
   });
   assert.ok((await roster()).some(({ via }) => via === 'whep'), 'nobody watches unseen');
-  await page.locator('#watched').screenshot({ path: fileURLToPath(new URL('../output/meeting-whep.png', import.meta.url)) });
+  // The very pixels that are judged: a screenshot of the element came out blank where the page had not painted it yet.
+  const [, png] = (await page.evaluate(pictureOf)).split(',');
+  await writeFile(fileURLToPath(new URL('../output/meeting-whep.png', import.meta.url)), png, 'base64');
 
   await t.test('both leave by their own word', async () => {
     const status = await page.evaluate(async ({ url, pin }) => {
