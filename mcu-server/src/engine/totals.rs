@@ -100,6 +100,10 @@ totals! {
         "Samples of sound played out, 48000 a second for each stream that is heard"
     sound_concealed "mcu_sound_samples_concealed_total"
         "Samples among them that were made up because the packet had not come"
+    sound_removed "mcu_sound_samples_removed_total"
+        "Samples of streams taken out to shorten their delay"
+    sound_inserted "mcu_sound_samples_inserted_total"
+        "Samples put into streams to lengthen their delay"
 }
 
 #[cfg(test)]

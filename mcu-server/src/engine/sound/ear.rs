@@ -14,7 +14,7 @@ use mixer::audio::gain::AutoGain;
 use mixer::audio::level;
 use mixer::audio::mix::{self, Fade};
 use std::time::Duration;
-use transport::receive::playout::{DecodeFailed, SoundBuffer, SoundDecoder as PacketDecoder};
+use transport::receive::playout::{DecodeFailed, SoundBuffer, SoundCounters, SoundDecoder as PacketDecoder};
 
 /// A level claimed within this time wakes the decoder.
 const CLAIM_HELD: Duration = Duration::from_millis(300);
@@ -53,8 +53,8 @@ pub(super) struct Ear {
     dbov: f32,
     /// When it last claimed to be audible; `None` after packets without any claim.
     claimed: Claim,
-    /// Samples played and made up when they were last counted.
-    counted: (u64, u64),
+    /// The buffer's counts when they were last added to the node's.
+    counted: SoundCounters,
 }
 
 enum Claim {
@@ -79,7 +79,7 @@ impl Ear {
             in_sum: false,
             dbov: SILENT_DBOV,
             claimed: Claim::Nothing,
-            counted: (0, 0),
+            counted: SoundCounters::default(),
         }
     }
 
@@ -126,13 +126,14 @@ impl Ear {
         StreamLevel::measured(self.source, self.dbov)
     }
 
-    /// Adds what was played and made up since the last time.
+    /// Adds what was played, made up and stretched since the last time.
     pub(super) fn count(&mut self, totals: &MediaTotals) {
-        let counters = self.buffer.counters();
-        let played = (counters.total_samples, counters.concealed_samples);
-        let (samples, concealed) = std::mem::replace(&mut self.counted, played);
-        totals.sound_samples.add(played.0 - samples);
-        totals.sound_concealed.add(played.1 - concealed);
+        let now = self.buffer.counters();
+        let before = std::mem::replace(&mut self.counted, now);
+        totals.sound_samples.add(now.total_samples - before.total_samples);
+        totals.sound_concealed.add(now.concealed_samples - before.concealed_samples);
+        totals.sound_removed.add(now.accelerated_samples - before.accelerated_samples);
+        totals.sound_inserted.add(now.expanded_samples - before.expanded_samples);
     }
 
     /// Fades the block in or out as the choice of the audible says.

@@ -47,8 +47,6 @@ pub(super) struct Mixes {
     opus: OpusSettings,
     shared: Line,
     personal: Vec<Personal>,
-    /// Which half of the packet the next block is.
-    second_half: bool,
 }
 
 impl Line {
@@ -74,7 +72,7 @@ impl Line {
 
 impl Mixes {
     pub(super) fn new(codecs: Arc<dyn CodecFactory>, opus: OpusSettings) -> Self {
-        Self { codecs, opus, shared: Line::new(), personal: Vec::new(), second_half: false }
+        Self { codecs, opus, shared: Line::new(), personal: Vec::new() }
     }
 
     /// Forgets the mixes of whoever listens no more.
@@ -82,15 +80,8 @@ impl Mixes {
         self.personal.retain(|personal| listeners.contains(&personal.listener));
     }
 
-    /// Begins a new packet: blocks were lost.
-    pub(super) const fn restart(&mut self) {
-        self.second_half = false;
-    }
-
-    /// Takes the next 10 ms: the sum of everybody audible, and who they are.
-    pub(super) fn block(&mut self, sum: &Block, ears: &[Ear], listeners: &[ParticipantId]) {
-        let half = usize::from(self.second_half);
-        self.second_half = !self.second_half;
+    /// Takes the next 10 ms, which are this half (0 or 1) of a packet: the sum of everybody audible, and who they are.
+    pub(super) fn block(&mut self, half: usize, sum: &Block, ears: &[Ear], listeners: &[ParticipantId]) {
         if half == 0 {
             self.personal.iter_mut().for_each(|personal| personal.used = false);
         }

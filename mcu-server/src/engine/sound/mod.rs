@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// Blocks made up for after a late beat; a longer gap (a suspended machine) is skipped.
 const CATCH_UP_BLOCKS_MAX: u64 = 10;
 
+/// Blocks of one packet, which begins with a block whose number is a multiple of it.
+const PACKET_BLOCKS: u64 = 2;
+
 /// Blocks between two countings of what playout buffers had to make up: a second.
 const COUNT_BLOCKS: u64 = 100;
 
@@ -87,11 +90,12 @@ impl SoundEngine {
     pub fn run(&mut self, now: Mono) {
         self.obey();
         let current = (MediaTime::from_mono(now).ticks() / MediaTime::TEN_MS.ticks()) as u64;
-        let mut block = self.next_block.unwrap_or(current);
+        // Wherever sound begins, it begins with a whole packet.
+        let whole = |block: u64| block - block % PACKET_BLOCKS;
+        let mut block = self.next_block.unwrap_or(whole(current));
         if current.saturating_sub(block) >= CATCH_UP_BLOCKS_MAX {
-            let skipped_to = current - 1;
+            let skipped_to = whole(current - 1);
             self.totals.sound_lost.add(skipped_to - block);
-            self.mixes.restart();
             block = skipped_to;
         }
         while block <= current {
@@ -149,14 +153,15 @@ impl SoundEngine {
                 mix::add(&mut sum, own);
             }
         }
+        let half = (block % PACKET_BLOCKS) as usize;
         match &mut self.echo {
-            Some(echo) => self.mixes.block(&echo.delay(&sum), &[], &self.plan.listeners),
-            None => self.mixes.block(&sum, &self.ears, &self.plan.listeners),
+            Some(echo) => self.mixes.block(half, &echo.delay(&sum), &[], &self.plan.listeners),
+            None => self.mixes.block(half, &sum, &self.ears, &self.plan.listeners),
         }
         if block.is_multiple_of(REPORT_BLOCKS) && !audible.is_empty() {
             self.outlet.loudness(self.conference, Loudness::of(&self.levels));
         }
-        if block % 2 == 1 {
+        if block % PACKET_BLOCKS == PACKET_BLOCKS - 1 {
             self.send(at);
         }
         if block.is_multiple_of(COUNT_BLOCKS) {
@@ -182,3 +187,6 @@ impl SoundEngine {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
