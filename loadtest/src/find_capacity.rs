@@ -190,6 +190,7 @@ mod tests {
             ticks_late_percent: Some(3.0),
             encoders_max: None,
             harness_busy_mean: None,
+            disturbed: false,
             folder: None,
         };
         assert_eq!(

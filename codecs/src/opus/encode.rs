@@ -51,6 +51,8 @@ pub struct OpusSettings {
     pub expected_loss_percent: u8,
     /// Send next to nothing in silence.
     pub dtx: bool,
+    /// Let no packet lean on the ones before it, so that any may follow any: dearer at the same quality.
+    pub independent: bool,
     /// Speech or music.
     pub application: Application,
 }
@@ -64,6 +66,7 @@ impl Default for OpusSettings {
             fec: true,
             expected_loss_percent: 10,
             dtx: false,
+            independent: false,
             application: Application::Voice,
         }
     }
@@ -122,6 +125,7 @@ impl OpusEncoder {
         encoder.0.set_complexity(i32::from(settings.complexity)).map_err(library)?;
         encoder.0.set_inband_fec(settings.fec).map_err(library)?;
         encoder.0.set_dtx(settings.dtx).map_err(library)?;
+        encoder.0.set_prediction_disabled(settings.independent).map_err(library)?;
         Ok(encoder)
     }
 }

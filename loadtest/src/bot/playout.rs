@@ -246,6 +246,7 @@ mod tests {
         fec: false,
         expected_loss_percent: 0,
         dtx: false,
+        independent: false,
         application: codecs::opus::Application::Music,
     };
 

@@ -1,6 +1,6 @@
 //! What a measuring bot sees and hears: packets to pictures to bar codes, packets to sound to tones.
 //!
-//! Flow: `life` -> bounded queue -> **here** (a thread of its own) -> [`Measured`] back to `life`. Bound:
+//! Flow: `life` -> bounded queue -> **here** (a thread of its own, behind all others) -> [`Measured`] back to `life`. Bound:
 //! `INPUTS_MAX` waiting; packets that do not fit are dropped and show as lost. Each input
 //! carries its moment; the clock is asked only when a picture has been decoded, for its age.
 
@@ -27,6 +27,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Inputs waiting for the measuring thread: a second of 4 Mbit/s.
 const INPUTS_MAX: usize = 1_024;
+/// How far the thread steps back (nice): senders on the same core go first, who would otherwise wait for a whole picture's decoding.
+const NICE: i32 = 10;
 /// Key-frame wishes waiting for the bot.
 const WISHES_MAX: usize = 4;
 
@@ -102,7 +104,11 @@ impl Meter {
         let picture = |line| PictureMeter::new(line, own, pictures.clone(), clock);
         let eyes = [picture(SourceKind::Main), picture(SourceKind::Content)];
         let work = Work { eyes, ears, publish, wish };
-        let thread = tokio::task::spawn_blocking(move || work.run(&inbox));
+        let thread = tokio::task::spawn_blocking(move || {
+            // Where it is refused they share as equals.
+            let _ = rustix::process::setpriority_process(None, NICE);
+            work.run(&inbox);
+        });
         Ok(Self { inputs, measured, wishes, thread: Some(thread), dropped: 0 })
     }
 

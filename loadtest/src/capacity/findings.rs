@@ -10,6 +10,9 @@ use super::{Ground, Spread};
 use crate::report::{EndedBy, TargetNote, Verdict, Versions};
 use crate::scenario::{Capacity, Scenario};
 
+/// Steps that may be disturbed one after the other before the search is given up.
+const DISTURBED_MAX: usize = 5;
+
 /// A search that is going on, or is over.
 #[derive(Debug, Clone)]
 pub struct Findings<'a> {
@@ -50,12 +53,22 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Takes what came of the step that was next. One that was interrupted is kept, decides nothing, and is the last.
+    /// Takes what came of the step that was next. One that was interrupted is kept, decides nothing, and is the last; one that was
+    /// disturbed is kept, decides nothing, and is next again, [`DISTURBED_MAX`] times in a row.
     pub fn record(&mut self, step: Step, versions: &Versions) {
         self.versions.get_or_insert_with(|| versions.clone());
         if step.ended_by == EndedBy::Interrupt {
             self.steps.push(step);
             return self.interrupt();
+        }
+        if step.disturbed {
+            self.steps.push(step);
+            if self.steps.iter().rev().take_while(|step| step.disturbed).count() >= DISTURBED_MAX {
+                self.break_off(format!(
+                    "the last {DISTURBED_MAX} steps were disturbed: this machine's host gave its cores to others"
+                ));
+            }
+            return;
         }
         self.search.record(step.count, step.verdict);
         self.steps.push(step);
@@ -184,7 +197,10 @@ impl<'a> Findings<'a> {
     /// Why `count` was not carried the last time, in search `repetition`.
     fn last_refusal(&self, repetition: u32, count: u32) -> String {
         let refused = |step: &&Step| {
-            step.repetition == repetition && step.count == count && step.verdict != Verdict::Pass
+            step.repetition == repetition
+                && step.count == count
+                && step.verdict != Verdict::Pass
+                && !step.disturbed
         };
         let step = self.steps.iter().rev().find(refused);
         step.map(|step| step.because.join("; ")).unwrap_or_default()

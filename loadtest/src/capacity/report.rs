@@ -9,6 +9,7 @@
 use super::Spread;
 use crate::report::{EndedBy, Excess, Judgement, Ruling, RunReport, TargetNote, Verdict, Versions};
 use crate::scenario::Raised;
+use crate::verdict;
 use serde::{Deserialize, Serialize};
 
 /// Version of the JSON.
@@ -96,6 +97,9 @@ pub struct Step {
     pub encoders_max: Option<u64>,
     /// How busy the harness' cores were, 0 to 1.
     pub harness_busy_mean: Option<f64>,
+    /// The machine's host gave the cores to others, and something broke: it decides nothing, and is played again.
+    #[serde(default)]
+    pub disturbed: bool,
     /// Folder of its own report, below that of this file: `steps/03-n8`; `null` where none was written.
     pub folder: Option<String>,
 }
@@ -190,6 +194,8 @@ impl Planned {
             ticks_late_percent: report.node.ticks_late_percent(),
             encoders_max: report.node.encoders_max,
             harness_busy_mean: report.harness.busy_mean,
+            disturbed: report.verdict == Verdict::Invalid
+                && verdict::disturbed(&report.node, &report.harness).is_some(),
             folder,
         }
     }

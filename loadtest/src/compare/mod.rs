@@ -14,6 +14,7 @@ mod statistics;
 mod told;
 
 use crate::report::{EndedBy, Participant, RunReport, Stored, Verdict};
+use crate::verdict;
 use metrics::{METRICS, Metric, Origin, Worse};
 use serde::Serialize;
 use statistics::{Interval, by_blocks, mean, paired, quotient, welch};
@@ -344,6 +345,10 @@ fn notes(before: &[Stored], after: &[Stored], lines: &[Line]) -> Vec<String> {
     let invalid = all()
         .filter(|stored| stored.report.verdict == Verdict::Invalid)
         .map(|stored| format!("{} is of an INVALID run", stored.path.display()));
+    let disturbed = all().filter_map(|stored| {
+        let why = verdict::disturbed(&stored.report.node, &stored.report.harness)?;
+        Some(format!("{}: {why}", stored.path.display()))
+    });
     let scenario = after
         .iter()
         .chain(before)
@@ -368,6 +373,7 @@ fn notes(before: &[Stored], after: &[Stored], lines: &[Line]) -> Vec<String> {
     scenario
         .into_iter()
         .chain(invalid)
+        .chain(disturbed)
         .chain(early)
         .chain(seeds)
         .chain(machine.into_iter().flatten())

@@ -6,6 +6,7 @@
 //! `/proc` where the node is a process of this machine.
 
 pub mod affinity;
+mod cores;
 mod crew;
 mod entrance;
 mod machine;
@@ -195,7 +196,8 @@ impl<'a> Play<'a> {
     async fn begin(order: &'a Order, schedule: &'a Schedule, rooms: &'a Rooms) -> Self {
         let stage = Stage::start();
         let (node, node_before) = NodeWatch::start(order.node, order.entrance.metrics()).await;
-        let machine = Machine::new(order.self_cpus.as_ref());
+        let node_cores = order.node.map(|_| order.node_cpus.as_ref());
+        let machine = Machine::new(order.self_cpus.as_ref(), node_cores);
         let begin = stage.clock.now();
         let crew = Crew::new(&order.scenario, schedule, rooms, &stage, begin);
         Self {
@@ -280,8 +282,11 @@ impl<'a> Play<'a> {
         let participant_s: f64 = connected.sum();
         let unmeasured = passages.iter().map(|passage| passage.report.received.unmeasured).sum();
         let cpus = order.self_cpus.as_ref().map(ToString::to_string);
+        let node = NodeUse {
+            stolen_mean: machine.stolen_of_node(),
+            ..node_use(order, node_before, node_after, participant_s)
+        };
         let harness = machine.end(cpus, &stage.lateness, unmeasured);
-        let node = node_use(order, node_before, node_after, participant_s);
         let sentence = verdict::judge(&order.scenario.thresholds, &participants, &node, &harness, ended_by);
         RunReport {
             schema: SCHEMA,
@@ -321,6 +326,7 @@ fn node_use(order: &Order, before: NodeSample, after: node::NodeSpent, participa
         ticks_late: since(before.ticks_late, after.last.ticks_late),
         ticks: since(before.ticks, after.last.ticks),
         encoders_max: after.encoders_max,
+        stolen_mean: None,
     }
 }
 

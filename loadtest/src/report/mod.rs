@@ -147,6 +147,9 @@ pub struct NodeUse {
     pub ticks: Option<u64>,
     /// Encodes running at the most: one for each distinct rendition.
     pub encoders_max: Option<u64>,
+    /// What other guests of the host took of the node's cores while figures counted, in parts of them, 0 to 1 (steal, proc(5));
+    /// `null` where it is no process of this machine.
+    pub stolen_mean: Option<f64>,
 }
 
 /// Where figures of the node come from.
@@ -168,10 +171,13 @@ pub struct HarnessUse {
     pub cores: u32,
     /// Its own processor time, user and system, over the run.
     pub cpu_s: Option<f64>,
-    /// The busiest second of its cores, in parts of them all, 0 to 1: by whatever program.
+    /// The busiest second of its cores, in parts of them all, 0 to 1: by whatever program that
+    /// is not niced: those that are give way.
     pub busy_max: Option<f64>,
     /// The mean of the same.
     pub busy_mean: Option<f64>,
+    /// What other guests of the host took of them while figures counted, in parts of them all (steal, proc(5)).
+    pub stolen_mean: Option<f64>,
     /// How late pictures and sounds were handed to the transport: the 99th percentile over all senders.
     pub send_late_ms_p99: Option<u64>,
     /// How many were counted.

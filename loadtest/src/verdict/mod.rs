@@ -13,6 +13,8 @@ use serde::Deserialize;
 pub const SEND_LATE_MS_MAX: u64 = 5;
 /// Cores busier than this, over the run, leave nothing to measure with.
 pub const BUSY_MAX: f64 = 0.85;
+/// Of cores of which other guests of the host take more than this, over the run, figures of time tell of those guests.
+pub const STOLEN_MAX: f64 = 0.03;
 
 /// The limits of a scenario; what is not set is not judged, but for failures.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
@@ -72,6 +74,8 @@ pub fn judge(
     let unmeasured = judgements.iter().filter(|judgement| judgement.ruling == Ruling::Unmeasured);
     invalid.extend(unmeasured.map(|judgement| format!("{}: nobody measured it", judgement.threshold)));
     let broken: Vec<String> = judgements.iter().flat_map(sentences).collect();
+    // Disturbance only ever makes a run worse: what was kept all the same is kept, what was broken says nothing.
+    invalid.extend(disturbed(node, harness).filter(|_| !broken.is_empty()));
     // Where people failed there is nobody to measure: that is a fault of what was tested, not of the test.
     let everybody_failed =
         !participants.is_empty() && participants.iter().all(|participant| participant.failure.is_some());
@@ -110,6 +114,22 @@ fn unbelievable(harness: &HarnessUse) -> Vec<String> {
         faults.push(format!("the harness was too slow to measure {} packets and events", harness.unmeasured));
     }
     faults
+}
+
+/// That the host gave the cores of the node or of the harness to its other guests.
+pub fn disturbed(node: &NodeUse, harness: &HarnessUse) -> Option<String> {
+    let (whose, part) = [("node", node.stolen_mean), ("harness", harness.stolen_mean)]
+        .into_iter()
+        .filter_map(|(whose, part)| Some((whose, part?)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (part > STOLEN_MAX).then(|| {
+        format!(
+            "this machine's host took {:.1} % of the {whose}'s cores for others, the most that can be believed is {:.0} %: \
+             measure when the host is quieter, or on a machine of your own",
+            part * 100.0,
+            STOLEN_MAX * 100.0
+        )
+    })
 }
 
 /// A broken threshold, one sentence for each who broke it, the worst three.

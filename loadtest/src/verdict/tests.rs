@@ -216,6 +216,28 @@ fn a_harness_that_cannot_keep_up_is_not_believed_whatever_it_saw() {
 }
 
 #[test]
+fn what_broke_while_the_host_gave_the_cores_to_others_says_nothing_of_the_node() {
+    let verdict = |of_node, of_harness, person: Participant| {
+        let node = NodeUse { stolen_mean: of_node, ..node(0) };
+        let harness = HarnessUse { stolen_mean: of_harness, ..believable() };
+        let sentence = judge(&thresholds(ALL), &[person], &node, &harness, EndedBy::Schedule);
+        (sentence.verdict, sentence.because.join(" "))
+    };
+    let slow = || Participant { join_ms: Some(9_999), ..fine("Ada") };
+    for (of_node, of_harness, whose) in
+        [(Some(0.08), Some(0.04), "node"), (Some(0.0), Some(0.08), "harness"), (None, Some(0.08), "harness")]
+    {
+        let (found, because) = verdict(of_node, of_harness, slow());
+        assert_eq!(found, Verdict::Invalid);
+        assert!(because.contains(&format!("took 8.0 % of the {whose}'s cores")), "{because}");
+        assert_eq!(verdict(of_node, of_harness, fine("Ada")), (Verdict::Pass, String::new()), "kept even so");
+    }
+    for little in [Some(0.03), None] {
+        assert_eq!(verdict(little, little, slow()).0, Verdict::Fail);
+    }
+}
+
+#[test]
 fn a_meeting_that_nobody_is_left_in_failed() {
     let sentence = judge(&Thresholds::default(), &[fine("Ada")], &node(0), &believable(), EndedBy::Nobody);
     assert_eq!((sentence.verdict, sentence.because.len()), (Verdict::Fail, 1));

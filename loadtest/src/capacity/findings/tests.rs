@@ -31,6 +31,7 @@ fn step(planned: Planned, verdict: Verdict, ended_by: EndedBy) -> Step {
         ticks_late_percent: None,
         encoders_max: None,
         harness_busy_mean: None,
+        disturbed: false,
         folder: None,
     }
 }
@@ -122,6 +123,31 @@ fn where_the_harness_gives_up_there_is_a_least_and_no_further_search() {
     assert!(because.ends_with("broke"), "the step's own reason stands there: {because}");
     let nothing = played(GUESTS, |_, _| Verdict::Invalid);
     assert_eq!((nothing.verdict, nothing.capacity, nothing.steps.len()), (Verdict::Invalid, None, 2));
+}
+
+#[test]
+fn a_disturbed_step_decides_nothing_and_is_played_again_until_it_is_too_much() {
+    let search = |disturbed: &dyn Fn(usize) -> bool| {
+        let scenario = scenario(GUESTS);
+        let capacity = scenario.capacity.clone().expect("has one");
+        let mut findings = Findings::new(&scenario, &capacity);
+        while let Some(planned) = findings.next() {
+            let disturbed = disturbed(findings.steps.len());
+            let verdict = if disturbed { Verdict::Invalid } else { up_to(9, planned.count) };
+            let step = Step { disturbed, ..step(planned, verdict, EndedBy::Schedule) };
+            findings.record(step, &versions());
+        }
+        told(&findings)
+    };
+    let (quiet, often) = (search(&|_| false), search(&|step| step % 3 < 2));
+    assert_eq!((quiet.capacity, &quiet.edges), (often.capacity, &often.edges));
+    assert_eq!(often.steps.iter().filter(|step| !step.disturbed).count(), quiet.steps.len());
+    let noisy = search(&|step| step > 0);
+    assert_eq!(
+        (noisy.verdict, noisy.capacity, noisy.steps.len()),
+        (Verdict::Invalid, None, 1 + DISTURBED_MAX)
+    );
+    assert!(noisy.because[0].starts_with("the last 5 steps were disturbed"), "{:?}", noisy.because);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::path::Path;
 /// Grows whenever pictures, their encoder's settings or this file format change.
 const PICTURE_VERSION: u32 = 1;
 /// The same of sounds.
-const SOUND_VERSION: u32 = 2;
+const SOUND_VERSION: u32 = 3;
 /// Bytes of a file that are read: two minutes of 8 Mbit/s.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const CHECK: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);

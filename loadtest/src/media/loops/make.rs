@@ -28,9 +28,11 @@ pub(super) fn picture(spec: &LoopSpec, rung: Rung) -> Result<Vec<Option<Coded>>,
         .collect()
 }
 
-/// The Opus packets of a loop, 20 ms each: speech settings, with recovery copies, as a browser sends.
+/// The Opus packets of a loop, 20 ms each: speech settings, with recovery copies, as a browser sends. But none leans on the one before: where
+/// the loop began anew, a decoder would howl for seconds.
 pub(super) fn sound(spec: &LoopSpec) -> Result<Vec<Option<Coded>>, LoopError> {
-    let mut encoder = NativeCodecs.sound_encoder(&OpusSettings::default())?;
+    let settings = OpusSettings { independent: true, ..OpusSettings::default() };
+    let mut encoder = NativeCodecs.sound_encoder(&settings)?;
     let mut packet = [0; codecs::opus::FRAME_BYTES_MAX];
     let packets = u64::from(spec.seconds) * u64::from(SAMPLE_RATE_HZ / SOUND_PACKET_SAMPLES);
     (0..packets)

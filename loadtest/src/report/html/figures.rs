@@ -261,24 +261,30 @@ fn node(node: &NodeUse) -> Markup {
         (line("Node: memory at the most", mebibytes(node.memory_bytes_max)))
         (line("Node: late ticks", late))
         (line("Node: encoders at the most", value(node.encoders_max.map(|most| most as f64), 0, "")))
+        (line("Node: taken of its cores by others of the host", percent(node.stolen_mean, 1)))
         (line("Node: looked at by", source))
         (line("Node: kept to cores", html! { @match &node.cpus { Some(cpus) => { (said(cpus)) } None => { "all" } } }))
     }
 }
 
 fn harness(harness: &HarnessUse) -> Markup {
-    let percent = |part: Option<f64>| value(part.map(|part| part * 100.0), 0, "%");
     html! {
         (line("Harness: how late it sent, p99", value(harness.send_late_ms_p99.map(|ms| ms as f64), 0, "ms")))
         (line("Harness: CPU time", value(harness.cpu_s, 1, "s")))
         (line("Harness: its cores", html! {
             (harness.cores) @if let Some(cpus) = &harness.cpus { " (" (said(cpus)) ")" }
         }))
-        (line("Harness: its cores busy, mean", percent(harness.busy_mean)))
-        (line("Harness: its cores busy, at the most", percent(harness.busy_max)))
+        (line("Harness: its cores busy, mean", percent(harness.busy_mean, 0)))
+        (line("Harness: its cores busy, at the most", percent(harness.busy_max, 0)))
+        (line("Harness: taken of its cores by others of the host", percent(harness.stolen_mean, 1)))
         (line("Harness: memory at the most", mebibytes(harness.memory_bytes_max)))
         (line("Harness: packets it was too slow to measure", html! { (harness.unmeasured) }))
     }
+}
+
+/// A part, 0 to 1, in percent.
+fn percent(part: Option<f64>, digits: usize) -> Markup {
+    value(part.map(|part| part * 100.0), digits, "%")
 }
 
 fn line(figure: &str, value: Markup) -> Markup {
