@@ -23,21 +23,9 @@ while (($#)); do
 done
 ((${#networks[@]})) || networks=(n0 n1 n2 n3 n4 n5 n5b n6 n6b n7)
 node_core=${NODE_CORE:-0} bots_core=${BOTS_CORE:-1} port=${PORT:-18600}
-work=$(mktemp -d)
-node=''
-finish() {
-  [[ -z $node ]] || { kill "$node" 2>/dev/null && wait "$node" 2>/dev/null; } || true
-  rm -rf "$work"
-}
-trap finish EXIT
-
-"$bins/mcu" serve --dev --data "$work/data" --announce "$work/announce.json" --https-port "$port" --http-port $((port + 1)) \
-  --metrics-port $((port + 2)) --media-port $((port + 3)) >"$work/node.log" 2>&1 &
-node=$!
-until curl -fsS "http://127.0.0.1:$((port + 1))/readyz" >/dev/null 2>&1; do
-  kill -0 "$node" 2>/dev/null || { cat "$work/node.log" >&2; exit 1; }
-  sleep 0.1
-done
+source benches/node.sh
+trap finish_node EXIT
+start_node "$work"
 
 # Of the whole picture and of single tiles: a tile of a bad sender freezes for everybody, the picture around it must not.
 row='

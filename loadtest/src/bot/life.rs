@@ -9,6 +9,7 @@ use super::door::Door;
 use super::jitter::Jitter;
 use super::lateness::Lateness;
 use super::peer::{ESTIMATE_INITIAL_KBPS, Peer, PeerError, PeerEvent};
+use super::picture_log::Drawn;
 use super::receive::{Input, Measured, Meter};
 use super::report::{Outcome, Report};
 use super::send::LoopPlayer;
@@ -234,7 +235,8 @@ impl Life {
         let Some(sending) = &mut self.sending else { return };
         let is_blocked = self.peer.is_blocked(instant);
         if let Some(play) = sending.player.play(now, is_blocked || !self.camera) {
-            self.stage.pictures.sent(self.spec.sender, play.number, now);
+            let drawn = Drawn { scenery: sending.set.spec().scenery, size: play.size };
+            self.stage.pictures.sent(self.spec.sender, play.number, drawn, now);
             self.peer.send_picture(instant, play.unit, play.at);
             self.report.sent.bytes += play.unit.payloads.iter().map(|p| p.len() as u64).sum::<u64>();
             self.report.sent.frames += 1;

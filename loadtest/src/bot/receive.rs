@@ -5,6 +5,7 @@
 //! carries its moment; the clock is asked only when a picture has been decoded, for its age.
 
 mod ears;
+mod fidelity;
 mod picture;
 mod report_line;
 mod tint;

@@ -6,6 +6,7 @@
 //! is met by the choice of rung alone: single pictures cannot be left out of a loop without a key frame.
 
 use crate::media::loops::{Loop, LoopSet};
+use mcu_core::media::frame::Size;
 use mcu_core::time::{FrameInterval, MediaTime, Mono};
 use std::sync::Arc;
 use transport::payload::PacketizedUnit;
@@ -18,6 +19,8 @@ const ESTIMATE_PERCENT: u32 = 85;
 pub struct Play<'a> {
     /// The picture's number.
     pub number: u16,
+    /// How large it is.
+    pub size: Size,
     /// Its packets.
     pub unit: &'a PacketizedUnit,
     /// Its moment on the sender's grid.
@@ -127,8 +130,9 @@ impl LoopPlayer {
         let number = self.next;
         self.step(false);
         let (at, due) = (FrameInterval::FPS_30.at(tick), self.due(tick));
-        let unit = self.set.loops()[self.rung].units[usize::from(number)].as_ref()?;
-        Some(Play { number, unit, at, due })
+        let playing = &self.set.loops()[self.rung];
+        let unit = playing.units[usize::from(number)].as_ref()?;
+        Some(Play { number, size: playing.rung.size(), unit, at, due })
     }
 
     /// Goes on by one grid point and picture.

@@ -42,7 +42,7 @@ pub(super) struct Metric {
 }
 
 /// All of them, in the order in which they are told.
-pub(super) const METRICS: [Metric; 14] = [
+pub(super) const METRICS: [Metric; 15] = [
     Metric {
         name: "CPU-s per participant-second",
         unit: "",
@@ -100,6 +100,15 @@ pub(super) const METRICS: [Metric; 14] = [
         origin: Origin::Participant(|participant| {
             Some(if participant.failure.is_some() { 100.0 } else { 0.0 })
         }),
+    },
+    Metric {
+        name: "tiles against what was drawn",
+        unit: "dB",
+        digits: 1,
+        worse: Worse::Less,
+        is_time: false,
+        floor: 0.3,
+        origin: Origin::Participant(|participant| measured(participant)?.psnr_db),
     },
     Metric {
         name: "pictures per second",

@@ -207,6 +207,8 @@ fn measured(passage: &Passage, counted: Counted, all: &[Passage]) -> Measured {
         concealed_percent: percent(sound.concealed_samples, sound.samples),
         gaps: sound.gaps,
         glass_to_glass: worst,
+        psnr_db: sees.iter().filter_map(|seen| seen.psnr_db).reduce(f64::min),
+        ssim: sees.iter().filter_map(|seen| seen.ssim).reduce(f64::min),
         mouth_to_ear,
         mos,
         av_offset_ms: apart.max_by(|one, other| one.abs().total_cmp(&other.abs())),
@@ -258,6 +260,8 @@ fn sees(passage: &Passage, others: &[&Passage], span_ms: u64) -> Vec<Seen> {
             freezes: codes.iter().map(|code| code.freezes).sum(),
             frozen_ms: codes.iter().map(|code| code.frozen_ms).sum(),
             latency: most.and_then(|code| Percentiles::of(&code.age_ms)),
+            psnr_db: most.and_then(|code| code.psnr_db),
+            ssim: most.and_then(|code| code.ssim),
         }
     });
     about.filter(|seen| seen.expected || seen.seen).collect()

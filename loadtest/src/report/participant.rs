@@ -130,6 +130,12 @@ pub struct Measured {
     /// From sending a picture to having decoded the mix that shows it: of that sender of all seen whose 95th
     /// percentile is the largest.
     pub glass_to_glass: Option<Percentiles>,
+    /// The least alike of all seen: peak signal to noise of the tile's brightness against what its sender drew, in dB.
+    #[serde(default)]
+    pub psnr_db: Option<f64>,
+    /// The same as structural similarity, -1 to 1.
+    #[serde(default)]
+    pub ssim: Option<f64>,
     /// From saying a sound to hearing it in the mix, at the harness' fixed playout delay of 100 ms: of that sender of all heard whose 95th
     /// percentile is the largest. What takes over a second reads as a second less.
     pub mouth_to_ear: Option<Percentiles>,
@@ -171,6 +177,12 @@ pub struct Seen {
     pub frozen_ms: u64,
     /// From sending to having decoded.
     pub latency: Option<Percentiles>,
+    /// How alike its tile is to what it drew: peak signal to noise of the brightness, in dB. See the bot's own report.
+    #[serde(default)]
+    pub psnr_db: Option<f64>,
+    /// The same as structural similarity, -1 to 1.
+    #[serde(default)]
+    pub ssim: Option<f64>,
 }
 
 /// What one heard of another.

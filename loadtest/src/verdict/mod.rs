@@ -38,6 +38,8 @@ pub struct Thresholds {
     pub sound_latency_ms_p95_max: Option<Whole<1, 1_000>>,
     /// Picture against sound, whichever comes later.
     pub av_offset_ms_max: Option<Whole<1, 60_000>>,
+    /// Each tile's brightness against what its sender drew: peak signal to noise, in dB.
+    pub psnr_db_min: Option<Decimal<0, 10_000>>,
     /// Decoded pictures per second.
     pub fps_min: Option<Decimal<0, 6_000>>,
     /// Freezes, of the mixed picture or of any one's tile in it.

@@ -61,6 +61,7 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
         latency_ms_p95_max,
         sound_latency_ms_p95_max,
         av_offset_ms_max,
+        psnr_db_min,
         fps_min,
         freezes_max,
         frozen_percent_max,
@@ -70,6 +71,9 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
     } = *thresholds;
     let most = |threshold, unit, limit: Option<f64>, value| {
         limit.map(|limit| Rule { threshold, unit, limit, is_least: false, value })
+    };
+    let least = |threshold, unit, limit: Option<f64>, value| {
+        limit.map(|limit| Rule { threshold, unit, limit, is_least: true, value })
     };
     // Nobody means a run to be good in which people failed, unless they say so.
     let failures = Some(failures_max.map_or(0.0, |max| max.get() as f64));
@@ -92,12 +96,9 @@ fn rules(thresholds: &Thresholds) -> Vec<Rule> {
         most("av_offset_ms_max", "ms", av_offset_ms_max.map(|max| max.get() as f64), |participant| {
             plain(participant.measured.as_ref()?.av_offset_ms.map(f64::abs))
         }),
-        fps_min.map(|min| Rule {
-            threshold: "fps_min",
-            unit: "fps",
-            limit: min.get(),
-            is_least: true,
-            value: |participant| plain(participant.measured.as_ref()?.fps),
+        least("psnr_db_min", "dB", psnr_db_min.map(|min| min.get()), psnr_db),
+        least("fps_min", "fps", fps_min.map(|min| min.get()), |participant| {
+            plain(participant.measured.as_ref()?.fps)
         }),
         most("freezes_max", "freezes", freezes_max.map(|max| max.get() as f64), freezes),
         most("frozen_percent_max", "%", frozen_percent_max.map(|max| max.get()), frozen_percent),
@@ -209,6 +210,13 @@ fn sound_latency_ms_p95(participant: &Participant) -> Value {
     let worst = measured.mouth_to_ear?;
     let of = measured.hears.iter().find(|heard| heard.latency == Some(worst));
     Some((worst.p95_ms as f64, of.map(|heard| format!("of {}", heard.name))))
+}
+
+fn psnr_db(participant: &Participant) -> Value {
+    let tiles = participant.measured.as_ref()?.sees.iter();
+    let figures = tiles.filter_map(|seen| Some((seen.psnr_db?, seen)));
+    let (least, of) = figures.min_by(|one, other| one.0.total_cmp(&other.0))?;
+    Some((least, Some(format!("the tile of {}", of.name))))
 }
 
 /// The mixed picture's own freezes, or those of the one whose tile froze most, whichever is more.

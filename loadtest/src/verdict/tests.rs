@@ -8,7 +8,8 @@ use crate::report::{
 /// Everything that can be set, at the limits of a good meeting.
 const ALL: &str = "failures_max = 0\njoin_ms_max = 1000\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\n\
     own_voice_leak_db_max = -12\nlatency_ms_p95_max = 300\nsound_latency_ms_p95_max = 250\nav_offset_ms_max = 80\n\
-    fps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\nconcealed_percent_max = 1.5\nticks_late_percent_max = 1\n";
+    fps_min = 25\nfreezes_max = 1\nfrozen_percent_max = 1\nconcealed_percent_max = 1.5\nticks_late_percent_max = 1\n\
+    psnr_db_min = 30\n";
 
 fn thresholds(toml: &str) -> Thresholds {
     toml::from_str(toml).unwrap_or_else(|error| panic!("{error}"))
@@ -25,6 +26,8 @@ fn seen(name: &str) -> Seen {
         freezes: 0,
         frozen_ms: 0,
         latency: Some(latency),
+        psnr_db: Some(34.0),
+        ssim: Some(0.95),
     }
 }
 
@@ -97,7 +100,7 @@ fn measured(participant: &mut Participant) -> &mut Measured {
 }
 
 /// Each fault, the one threshold that it breaks, and what is said about it.
-const FAULTS: [(&str, &str, Fault); 14] = [
+const FAULTS: [(&str, &str, Fault); 15] = [
     ("failures_max", "failures (at join: no)", |participant| {
         let (stage, detail) = ("join".into(), "no".into());
         participant.failure = Some(Failure { stage, code: None, detail });
@@ -118,6 +121,9 @@ const FAULTS: [(&str, &str, Fault); 14] = [
         (measured.mouth_to_ear, measured.hears[0].latency) = (late, late);
     }),
     ("av_offset_ms_max", "90 ms", |participant| measured(participant).av_offset_ms = Some(-90.0)),
+    ("psnr_db_min", "24.5 dB (the tile of Zoe), the limit is 30", |participant| {
+        measured(participant).sees[0].psnr_db = Some(24.5);
+    }),
     ("fps_min", "24.9 fps", |participant| measured(participant).fps = Some(24.9)),
     ("freezes_max", "2 freezes", |participant| measured(participant).freezes = 2),
     ("freezes_max", "3 freezes (the tile of Zoe), the limit is 1", |participant| {

@@ -5,6 +5,7 @@
 //! timestamp is not after its own; that is the contract of the `layout` event, and what swaps are judged by.
 
 use super::ears::median;
+use super::fidelity::{EVERY_READS, Eye, Samples};
 use super::report_line::ReportLine;
 use super::tint;
 use crate::bot::freeze::FreezeMeter;
@@ -13,6 +14,7 @@ use crate::bot::report::{Code, HeightChange, OwnTile, Picture, Spread, Tile};
 use crate::bot::signal::{Canvas, LayoutTile, Person};
 use crate::clock::Clock;
 use crate::media::barcode::{self, BarCode, NUMBERS, SenderId};
+use crate::media::likeness::Likeness;
 use codecs::decode::VideoDecoder;
 use codecs::registry::{CodecFactory, NativeCodecs};
 use mcu_core::conference::plan::{Fit, Rect};
@@ -69,6 +71,7 @@ pub(super) struct PictureMeter {
     token: Plaintext,
     reorder: ReorderBuffer,
     reports: ReportLine,
+    eye: Eye,
     codec: VideoCodec,
     stream: Option<Stream>,
     /// Something was lost that later pictures build on: until a key frame, they show what no receiver would show.
@@ -108,6 +111,7 @@ struct Read {
     /// Since it was sent; `None` for a sender of another process.
     age: Option<Duration>,
     lead_us: Option<i64>,
+    likeness: Option<Likeness>,
 }
 
 #[derive(Default)]
@@ -120,6 +124,7 @@ struct Reads {
     ages_ms: Vec<u32>,
     /// See [`ReportLine::lead_us`].
     leads_us: Vec<i64>,
+    likenesses: Samples,
 }
 
 impl PictureMeter {
@@ -133,6 +138,7 @@ impl PictureMeter {
             token: Ledger::default().issue(OWN, Purpose::Mixing),
             reorder: ReorderBuffer::default(),
             reports: ReportLine::new(ClockRate::VIDEO),
+            eye: Eye::new(),
             codec: VideoCodec::Vp8,
             stream: None,
             is_damaged: false,
@@ -285,7 +291,11 @@ impl PictureMeter {
                 self.counts.tiles.entry((tile.participant_id, tile.kind)).or_insert_with(|| Seen::new(tile));
             let age = code.and_then(|code| self.pictures.seen(code.sender, code.number, self.own, now));
             let lead_us = age.and_then(|age| self.reports.lead_us(timestamp, now.before(age)));
-            seen.picture(tile, code.map(|code| Read { code, age, lead_us }), tint::of(frame, rect), now);
+            let drawn = code.filter(|code| seen.is_compared(code.sender) && fit == Fit::Cover);
+            let drawn = drawn.and_then(|code| self.pictures.drawn(code.sender, code.number).zip(Some(code)));
+            let likeness = drawn.and_then(|(drawn, code)| self.eye.compare(frame, rect, code, drawn));
+            let read = code.map(|code| Read { code, age, lead_us, likeness });
+            seen.picture(tile, read, tint::of(frame, rect), now);
             if code.is_some_and(|code| code.sender == self.own) {
                 count_own(own, tile);
             }
@@ -349,6 +359,12 @@ impl Seen {
         }
     }
 
+    /// Whether the next reading of `sender` is one of those that are compared with what was drawn: never the first, of a picture that may just
+    /// have come.
+    fn is_compared(&self, sender: SenderId) -> bool {
+        self.codes.get(&sender).is_some_and(|reads| reads.reads % EVERY_READS == EVERY_READS / 2)
+    }
+
     fn picture(&mut self, tile: &LayoutTile, read: Option<Read>, tint: Option<(u8, u8)>, now: Mono) {
         self.rect = tile.rect;
         self.is_self = tile.is_self;
@@ -377,7 +393,8 @@ impl Seen {
 }
 
 impl Reads {
-    fn read(&mut self, Read { code: BarCode { number, .. }, age, lead_us }: Read, now: Mono) {
+    fn read(&mut self, read: Read, now: Mono) {
+        let Read { code: BarCode { number, .. }, age, lead_us, likeness } = read;
         self.reads += 1;
         if self.reads == 1 || number != self.last {
             self.numbers += 1;
@@ -395,9 +412,13 @@ impl Reads {
         if self.leads_us.len() < LEADS_MAX {
             self.leads_us.extend(lead_us);
         }
+        if let Some(likeness) = likeness {
+            self.likenesses.keep(likeness);
+        }
     }
 
     fn report(&self, sender: SenderId) -> Code {
+        let likeness = self.likenesses.median();
         Code {
             sender,
             reads: self.reads,
@@ -407,6 +428,8 @@ impl Reads {
             freezes: self.freezes.count,
             frozen_ms: self.freezes.total.as_millis() as u64,
             age_ms: Spread::of(&mut self.ages_ms.clone()),
+            psnr_db: likeness.map(|likeness| likeness.psnr_db),
+            ssim: likeness.map(|likeness| likeness.ssim),
         }
     }
 }

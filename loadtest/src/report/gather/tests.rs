@@ -47,6 +47,8 @@ fn tile(owner: u16, codes: &[(u16, u64)]) -> Tile {
         freezes: 1,
         frozen_ms: 200,
         age_ms: Spread::of(&mut vec![120; *numbers as usize]),
+        psnr_db: (*numbers > 100).then_some(36.5),
+        ssim: (*numbers > 100).then_some(0.95),
     };
     Tile {
         participant_id: u64::from(owner) + 100,

@@ -79,7 +79,7 @@ struct Figure {
     value: fn(&Participant) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 14] = [
     Figure { name: "Join", unit: "ms", digits: 0, is_least: false, value: join_ms },
     Figure {
         name: "Glass to glass, p50",
@@ -116,6 +116,20 @@ const FIGURES: [Figure; 12] = [
         digits: 1,
         is_least: true,
         value: |participant| measured(participant)?.mos,
+    },
+    Figure {
+        name: "Tiles against what was drawn, PSNR",
+        unit: "dB",
+        digits: 1,
+        is_least: true,
+        value: |participant| measured(participant)?.psnr_db,
+    },
+    Figure {
+        name: "Tiles against what was drawn, SSIM",
+        unit: "",
+        digits: 3,
+        is_least: true,
+        value: |participant| measured(participant)?.ssim,
     },
     Figure {
         name: "Pictures per second",

@@ -14,12 +14,13 @@ struct Column {
     value: fn(&Participant, &Measured) -> Option<f64>,
 }
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column { title: "latency p50, ms", digits: 0, value: |_, measured| latency(measured, |of| of.p50_ms) },
     Column { title: "latency p95, ms", digits: 0, value: |_, measured| latency(measured, |of| of.p95_ms) },
     Column { title: "fps", digits: 1, value: |_, measured| measured.fps },
     Column { title: "freezes", digits: 0, value: |_, measured| Some(measured.freezes as f64) },
     Column { title: "frozen, %", digits: 1, value: |_, measured| Some(measured.frozen_percent) },
+    Column { title: "PSNR, dB", digits: 1, value: |_, measured| measured.psnr_db },
     Column {
         title: "concealed, %",
         digits: 1,

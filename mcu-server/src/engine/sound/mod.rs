@@ -92,7 +92,7 @@ impl SoundEngine {
         let current = (MediaTime::from_mono(now).ticks() / MediaTime::TEN_MS.ticks()) as u64;
         // Wherever sound begins, it begins with a whole packet.
         let whole = |block: u64| block - block % PACKET_BLOCKS;
-        let mut block = self.next_block.unwrap_or(whole(current));
+        let mut block = self.next_block.unwrap_or_else(|| whole(current));
         if current.saturating_sub(block) >= CATCH_UP_BLOCKS_MAX {
             let skipped_to = whole(current - 1);
             self.totals.sound_lost.add(skipped_to - block);
