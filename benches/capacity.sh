@@ -2,19 +2,20 @@
 # How many people one core carries: searches with the presets find-capacity, find-capacity-speaker and find-capacity-rooms, each at two
 # sizes of cameras and canvas, with their repetitions. Prints a row of benches/RESULTS.md for each.
 #
-#   benches/capacity.sh [--bins target/release] [--keep DIR] [--size 360p|720p]... [PRESET]...     all of both unless said otherwise
+#   benches/capacity.sh [--bins target/release] [--keep DIR] [--seconds N] [--size 360p|720p]... [PRESET]...     all of both unless said otherwise
 #
-# --keep DIR: every step's report and capacity.json, in DIR/PRESET-SIZE. On a virtual machine run it by benches/awake.sh.
+# --keep DIR: every step's report and capacity.json, in DIR/PRESET-SIZE. --seconds: of each step, instead of the preset's 30. On a virtual machine run it by benches/awake.sh.
 # Exit: 0 every search found the node's edge or the preset's most, 1 one did not. NODE_CORE (0), BOTS_CORE (1), PORT (18700: the first of
 # four) come from the environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bins=target/release keep='' sizes=() presets=()
+bins=target/release keep='' duration=() sizes=() presets=()
 while (($#)); do
   case $1 in
     --bins) bins=$2; shift 2 ;;
     --keep) keep=$2; shift 2 ;;
+    --seconds) duration=(--duration "$2"); shift 2 ;;
     --size) sizes+=("$2"); shift 2 ;;
     -*) sed -n '2,/^set/{/^#/s/^# \?//p}' "$0" >&2; exit 2 ;;
     *) presets+=("$1"); shift ;;
@@ -49,7 +50,7 @@ for size in "${sizes[@]}"; do
     mkdir -p "$folder" "$report"
     start_node "$folder" --config "$work/$size.toml"
     "$bins/mcu-load" run "$preset" --size "$size" --announce "$folder/announce.json" --node-cpus "$node_core" --self-cpus "$bots_core" \
-      --report-dir "$report" >"$report/load.log" 2>&1 || wrong=1
+      "${duration[@]}" --report-dir "$report" >"$report/load.log" 2>&1 || wrong=1
     stop_node
     [[ -s $report/capacity.json ]] || { cat "$report/load.log" >&2; exit 1; }
     jq -r --arg preset "$preset" --arg size "$size" "$row" "$report/capacity.json"

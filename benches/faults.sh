@@ -27,13 +27,8 @@ for fault in "${faults[@]}"; do
   [[ -v breaks[$fault] ]] || { echo "no such fault: $fault" >&2; exit 2; }
 done
 node_core=${NODE_CORE:-0} bots_core=${BOTS_CORE:-1} port=${PORT:-18500}
-work=$(mktemp -d)
-node=''
-finish() {
-  [[ -z $node ]] || { kill "$node" 2>/dev/null && wait "$node" 2>/dev/null; } || true
-  rm -rf "$work"
-}
-trap finish EXIT
+source benches/node.sh
+trap finish_node EXIT
 
 if [[ -z $bins ]]; then
   # As tests build them, so that dependencies are not built again with other features; the sound program is put back after.
@@ -47,18 +42,10 @@ fi
 # One run against a node with `fault`; the thresholds broken, and by whom.
 play() {
   local fault=$1 folder=$2
-  MCU_PLANTED_FAULT=${fault/none/} "$bins/mcu" serve --dev --data "$folder/data" --announce "$folder/announce.json" \
-    --https-port "$port" --http-port $((port + 1)) --metrics-port $((port + 2)) --media-port $((port + 3)) \
-    >"$folder/node.log" 2>&1 &
-  node=$!
-  until curl -fsS "http://127.0.0.1:$((port + 1))/readyz" >/dev/null 2>&1; do
-    kill -0 "$node" 2>/dev/null || { cat "$folder/node.log" >&2; exit 1; }
-    sleep 0.1
-  done
+  MCU_PLANTED_FAULT=${fault/none/} start_node "$folder"
   "$bins/mcu-load" run benches/scenarios/faults.toml --announce "$folder/announce.json" --node-cpus "$node_core" \
     --self-cpus "$bots_core" --report-dir "$folder/report" >"$folder/load.log" 2>&1 || true
-  kill "$node" && wait "$node" || true
-  node=''
+  stop_node
   [[ -s $folder/report/report.json ]] || { cat "$folder/load.log" >&2; exit 1; }
 }
 
