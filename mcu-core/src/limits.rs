@@ -42,7 +42,7 @@ pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// Packets waiting for a gap in one video stream: 300 ms at 5 Mbit/s.
 pub const REORDER_PACKETS_MAX: usize = 512;
 /// How long a gap may hold a video stream before it is declared lost.
-pub const REORDER_WAIT_MAX: Duration = Duration::from_millis(250);
+pub const REORDER_WAIT_MAX: Duration = Duration::from_millis(450);
 /// Bytes of one coded picture.
 pub const UNIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Packets of one coded picture.

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Quieter than this is not heard, in dB of full scale: bots speak at -20, coding noise lies under -60.
 const HEARD_DB_MIN: f64 = -50.0;
+/// So many beeps of somebody are not taken for others' by chance.
+const BEEPS_MIN: u64 = 3;
 /// Samples of a millisecond.
 const SAMPLES_PER_MS: u64 = 48;
 /// By how much somebody may have left before a receiver without being "gone meanwhile": at the end all leave at once.
@@ -272,8 +274,10 @@ fn hears(sound: &Sound, passage: &Passage, others: &[&Passage]) -> Vec<Heard> {
     let distinct = distinct(others, expected);
     let about = sound.tones.iter().filter_map(|tone| {
         let (name, expected) = *distinct.get(&tone.sender)?;
-        let heard = tone.level_db > HEARD_DB_MIN;
         let latency = tone.age_ms.as_ref().and_then(Percentiles::of);
+        // Of who takes turns most of the time is silence: that it came at all, its beeps tell.
+        let has_beeped = latency.is_some_and(|latency| latency.count >= BEEPS_MIN);
+        let heard = tone.level_db > HEARD_DB_MIN || (!expected && has_beeped);
         let (sender, level_db) = (tone.sender, tone.level_db);
         Some(Heard { name: name.to_owned(), sender, expected, heard, level_db, latency })
     });

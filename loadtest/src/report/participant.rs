@@ -194,7 +194,7 @@ pub struct Heard {
     pub sender: SenderId,
     /// Whether it had to be heard: it was in the same room, spoke all the time, with few enough others for the mix.
     pub expected: bool,
-    /// Whether it was: its tone's median is over -50 dB of full scale.
+    /// Whether it was: its tone's median is over -50 dB of full scale, or, of who had not to be heard all the time, three beeps came.
     pub heard: bool,
     /// The median of its tone's level, in dB of full scale.
     pub level_db: f64,

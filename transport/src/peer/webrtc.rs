@@ -44,10 +44,11 @@ pub const ROUNDS_MAX: u32 = 4;
 pub const TIMEOUT_STEP_MIN: Duration = Duration::from_millis(1);
 /// How old a look at a send queue may be before it is taken again.
 const QUEUE_SAMPLE_AGE_MAX: Duration = Duration::from_millis(10);
-/// Sent packets of a line that can be sent again, for how long, and their share of all that is sent: the library's own defaults.
+/// Sent packets of a line that can be sent again, for how long, and their share of all that is sent: what 30 % of loss takes. The pacer holds
+/// them to the way's width whatever they are.
 const RESEND_PACKETS_MAX: usize = 1_000;
 const RESEND_AGE_MAX: Duration = Duration::from_secs(3);
-const RESEND_SHARE_MAX: Option<f32> = Some(0.15);
+const RESEND_SHARE_MAX: Option<f32> = Some(0.4);
 /// An address that no peer has.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// The largest estimate or desired rate that is passed on, in kilobits per second.

@@ -14,8 +14,10 @@ use std::time::Duration;
 const WAIT_INITIAL: Duration = Duration::from_millis(150);
 /// The least wait: plain reordering in the network.
 const WAIT_MIN: Duration = Duration::from_millis(50);
-/// From the arrival that shows a gap to the NACK leaving, and from its arrival there to the resent packet leaving.
+/// From when a NACK might leave to when it does, and from its arrival there to the resent packet leaving.
 const NACK_DELAY: Duration = Duration::from_millis(35);
+/// NACKs whose answers are waited for.
+const NACKS: u32 = 3;
 
 /// What comes out, in order.
 #[derive(Debug, Clone)]
@@ -67,9 +69,12 @@ impl Default for ReorderBuffer {
 }
 
 impl ReorderBuffer {
-    /// Fits the wait to the round trip: long enough for a lost packet to be asked for, lost again and asked for again.
+    /// Fits the wait to the round trip: long enough for a lost packet to be asked for, lost again, asked for, lost once more and asked for.
+    /// Each time takes a round trip and a delay. To give up earlier is dearer: a key frame for everybody who shares the picture, and a
+    /// round trip more.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
-        self.wait = (NACK_DELAY + round_trip.min(REORDER_WAIT_MAX) * 2).clamp(WAIT_MIN, REORDER_WAIT_MAX);
+        self.wait =
+            ((NACK_DELAY + round_trip.min(REORDER_WAIT_MAX)) * NACKS).clamp(WAIT_MIN, REORDER_WAIT_MAX);
     }
 
     /// Takes a packet in whatever order it comes.
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_wait_follows_the_round_trip_within_bounds() {
-        for (round_trip_ms, wait_ms) in [(0, 50), (50, 135), (5_000, 250)] {
+        for (round_trip_ms, wait_ms) in [(0, 105), (50, 255), (104, 417), (5_000, 450)] {
             let mut buffer = ReorderBuffer::default();
             buffer.set_round_trip(Duration::from_millis(round_trip_ms));
             buffer.push(packet(1, Mono::ZERO));

@@ -70,7 +70,7 @@ fn hear(passage: &mut Passage, sender: u16, level_db: f64, peak_db: f64) {
         level_db,
         peak_db,
         windows: 50,
-        age_ms: Some(Spread::of(&mut [100 + 10 * u32::from(sender); 10])),
+        age_ms: (peak_db > -50.0).then(|| Spread::of(&mut [100 + 10 * u32::from(sender); 10])),
         av_offset_ms: Some(5.0 - 10.0 * f64::from(sender)),
     };
     passage.report.sound.tones.push(tone);
@@ -161,10 +161,13 @@ fn who_had_to_be_heard_is_told_from_who_need_not() {
     hear(&mut ada, 2, -24.0, -20.0);
     hear(&mut ada, 3, -90.0, -80.0);
     hear(&mut ada, 4, -90.0, -80.0);
-    let sometimes = Passage { speaks_always: false, ..passage("Sometimes", 4) };
-    let hears = measured_of(&[ada, passage("Grace", 2), passage("Lin", 3), sometimes]).hears;
+    // Said nothing for most of the time, and was there by its beeps.
+    hear(&mut ada, 5, -90.0, -20.0);
+    let in_turns = |name, sender| Passage { speaks_always: false, ..passage(name, sender) };
+    let others = [passage("Grace", 2), passage("Lin", 3), in_turns("Silent", 4), in_turns("Turn", 5)];
+    let hears = measured_of(&[&[ada][..], &others].concat()).hears;
     let heard: Vec<_> = hears.iter().map(|heard| (&*heard.name, heard.expected, heard.heard)).collect();
-    assert_eq!(heard, [("Grace", true, true), ("Lin", true, false)]);
+    assert_eq!(heard, [("Grace", true, true), ("Lin", true, false), ("Turn", false, true)]);
 }
 
 #[test]
