@@ -13,7 +13,7 @@ use loadtest::live::{
     Entrance, EntranceError, NodePid, NodePidError, Order, RunError, exit_code, leads_here, run,
 };
 use loadtest::report::{Folder, FolderError};
-use loadtest::scenario::{Capacity, Scenario, ScenarioError, presets};
+use loadtest::scenario::{Capacity, Place, Room, Scenario, ScenarioError, presets};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) const EXIT_NO_RUN: u8 = 5;
 pub(crate) const EXIT_REPORT: u8 = 6;
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce"])))]
+#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce", "whip", "whep"])))]
 pub(crate) struct RunArguments {
     /// A preset (`mcu-load scenarios` lists them), or a TOML file
     scenario: String,
@@ -37,7 +37,13 @@ pub(crate) struct RunArguments {
     /// The JSON file that `mcu serve --announce` wrote: link, PIN, administrator's token, CA, metrics
     #[arg(long, value_name = "FILE")]
     announce: Option<PathBuf>,
-    /// The room's PIN
+    /// An address that takes WHIP, of whatever server: for scenarios of encoders (and players, with --whep) alone
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target", "announce"])]
+    whip: Option<String>,
+    /// An address that serves WHEP, of the same server
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target", "announce"])]
+    whep: Option<String>,
+    /// The room's PIN; what --whip and --whep take as bearer
     #[arg(long, env = "MCU_PIN", hide_env_values = true)]
     pin: Option<String>,
     /// The administrator's token, for scenarios that make rooms of their own
@@ -105,6 +111,12 @@ pub(crate) enum Trouble {
     At { at: u32, from: u32, max: u32 },
     #[error("--node-cores: {name} searches for no capacity: it has no [capacity]")]
     NoCores { name: String },
+    #[error("group {group:?} {why}")]
+    ShutOut { group: String, why: &'static str },
+    #[error(
+        "endpoints name one meeting, and this scenario has others: make it one [[rooms]] without alias, made and count"
+    )]
+    OneRoom,
     #[error("ticks_late_percent_max is told by the node's metrics: pass --metrics URL or --announce FILE")]
     NoMetrics,
     #[error(transparent)]
@@ -139,6 +151,8 @@ impl Trouble {
             | Self::NoSearch { .. }
             | Self::At { .. }
             | Self::NoCores { .. }
+            | Self::ShutOut { .. }
+            | Self::OneRoom
             | Self::NoMetrics
             | Self::Ground(_)
             | Self::Entrance(_)
@@ -159,6 +173,13 @@ impl Trouble {
 pub(crate) async fn go(arguments: RunArguments) -> Result<u8, Trouble> {
     let scenario = scenario(&arguments)?;
     let entrance = entrance(&arguments)?;
+    let groups = scenario.rooms.iter().flat_map(|room| &room.groups);
+    if let Some((group, why)) = groups.filter_map(|group| Some((group, entrance.shuts_out(group)?))).next() {
+        return Err(Trouble::ShutOut { group: group.name.clone(), why });
+    }
+    if entrance.has_one_room() && !matches!(&scenario.rooms[..], [Room { place: Place::Target, .. }]) {
+        return Err(Trouble::OneRoom);
+    }
     let node = match arguments.node_pid {
         Some(pid) => Some(NodePid::new(pid)?),
         None => NodePid::listening_at(&entrance.target().base),
@@ -248,10 +269,12 @@ fn read(path: &Path) -> Result<String, Trouble> {
 
 fn entrance(arguments: &RunArguments) -> Result<Entrance, EntranceError> {
     let link = arguments.target.as_deref();
+    let (whip, whep) = (arguments.whip.as_deref(), arguments.whep.as_deref());
     let entrance = match (&arguments.announce, link) {
+        _ if whip.or(whep).is_some() => Entrance::by_endpoints(whip, whep)?,
         (Some(path), None) => Entrance::by_announcement(path)?,
         (Some(path), Some(link)) => Entrance::by_announcement(path)?.towards(link)?,
-        // clap wants one of both.
+        // clap wants one of them.
         (None, link) => Entrance::by_link(link.unwrap_or_default())?,
     };
     entrance

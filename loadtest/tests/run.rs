@@ -6,7 +6,7 @@
 use loadtest::capacity::{CapacityReport, EdgeKind};
 use loadtest::live::affinity::CpuList;
 use loadtest::live::exit_code;
-use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, Verdict};
+use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, TargetKind, Verdict};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -142,8 +142,18 @@ impl Drop for Node {
 
 /// `mcu-load`, started.
 fn harness(arguments: &[&str]) -> Child {
+    start(&mut Command::new(env!("CARGO_BIN_EXE_mcu-load")), arguments)
+}
+
+/// `mcu-load`, where no file can grow over 2 KiB (or 4, as shells count): writing more fails as it does on a full disk.
+fn harness_without_room(arguments: &[&str]) -> Child {
+    let shell = ["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mcu-load")];
+    start(Command::new("sh").args(shell), arguments)
+}
+
+fn start(program: &mut Command, arguments: &[&str]) -> Child {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-loops");
-    Command::new(env!("CARGO_BIN_EXE_mcu-load"))
+    program
         .arg("run")
         .args(arguments)
         .arg("--cache")
@@ -164,7 +174,11 @@ struct Said {
 }
 
 fn run(arguments: &[&str]) -> Said {
-    let output = harness(arguments).wait_with_output().expect("is ours");
+    said(harness(arguments))
+}
+
+fn said(child: Child) -> Said {
+    let output = child.wait_with_output().expect("is ours");
     let text = |bytes| String::from_utf8(bytes).expect("says text");
     Said { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
 }
@@ -298,6 +312,41 @@ fn encoders_players_and_browsers_meet_in_a_room_made_for_them() {
 }
 
 #[test]
+fn any_server_is_played_by_its_endpoints_alone() {
+    let (_turn, folder) = turn("endpoints");
+    let node = Node::start(&folder);
+    let scenario = folder.join("peer.toml");
+    let toml = "name = \"peer\"\nduration_s = 6\nsettle_s = 2\n[[rooms]]\n[[rooms.groups]]\nname = \"studio\"\nkind = \"whip\"\n\
+        count = 1\nsize = \"180p\"\ncodec = \"h264\"\n[[rooms.groups]]\nname = \"player\"\nkind = \"whep\"\ncount = 1\nmeasure = 1\n\
+        [thresholds]\nunheard_max = 0\nfps_min = 1\n";
+    std::fs::write(&scenario, toml).expect("is writable");
+    let at = |what| format!("http://localhost:{}/{what}/demo", node.http_port);
+    let (whip, whep, pin) = (at("whip"), at("whep"), node.announced("guest_pin"));
+    let files = folder.join("report");
+    let by_both = ["--whip", &*whip, "--whep", &*whep, "--pin", &*pin, "--report-dir", text(&files)];
+    let said = run(&[&[text(&scenario)][..], &by_both].concat());
+    let report = report(&files);
+    kept(&report, &["failures_max", "unheard_max", "fps_min"]);
+    assert_eq!(
+        (said.code, report.target.kind),
+        (Some(0), TargetKind::Endpoints),
+        "{}{}",
+        said.out,
+        said.error
+    );
+    let watched = by_name(&report, "player 1").measured.as_ref().expect("it measures");
+    assert!(watched.hears.iter().any(|heard| heard.name == "studio 1" && heard.heard), "{watched:?}");
+
+    let refused = |arguments: &[&str], why: &str| {
+        let said = run(arguments);
+        assert!(said.code == Some(2) && said.error.contains(why), "{:?}: {}", said.code, said.error);
+    };
+    refused(&["smoke", "--whip", &whip], "comes as a browser does, which takes a join link");
+    refused(&[text(&scenario), "--whip", &whip], "watches by WHEP: pass --whep URL");
+    refused(&[text(&scenario), "--whip", "rtmp://localhost/live"], "is not an address of WHIP or WHEP");
+}
+
+#[test]
 fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
     let (_turn, folder) = turn("refusals");
     let node = Node::start(&folder);
@@ -373,6 +422,34 @@ fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
         assert!(said.error.contains(holds), "{arguments:?}: {}", said.error);
         assert_eq!((said.error.trim_end().lines().count(), said.out.as_str()), (1, ""), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_full_disk_costs_the_report_and_not_the_verdict() {
+    let (_turn, folder) = turn("full-disk");
+    let node = Node::start(&folder);
+    let scenario = folder.join("alone.toml");
+    let toml = "name = \"alone\"\nduration_s = 3\nsettle_s = 1\n[[rooms]]\n[[rooms.groups]]\nname = \"guest\"\n\
+        kind = \"webrtc\"\ncount = 1\nsize = \"180p\"\n";
+    std::fs::write(&scenario, toml).expect("is writable");
+    let (whole, full) = (folder.join("whole"), folder.join("full"));
+    let to = |report| [text(&scenario), "--announce", text(&node.announce), "--report-dir", text(report)];
+    // The control, which also makes what is sent: there would be no room for that either.
+    assert_eq!(run(&to(&whole)).code, Some(0));
+    assert!(std::fs::metadata(whole.join("report.json")).expect("was written").len() > 4_096);
+
+    let said = said(harness_without_room(&to(&full)));
+    assert_eq!(said.code, Some(6), "{}{}", said.out, said.error);
+    assert!(said.out.contains("alone: PASS"), "{}", said.out);
+    assert!(
+        said.error.contains("report.json") && said.error.contains("the run itself is over"),
+        "{}",
+        said.error
+    );
+    assert_eq!(said.error.trim().lines().count(), 1, "{}", said.error);
+    let left: Vec<_> =
+        std::fs::read_dir(&full).expect("is there").flatten().map(|file| file.file_name()).collect();
+    assert!(left.iter().all(|name| name == "env.json" || name == "junit.xml"), "nothing half: {left:?}");
 }
 
 #[test]

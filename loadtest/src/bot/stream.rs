@@ -1,12 +1,12 @@
 //! WHIP (RFC 9725) and WHEP: one POST of an offer to join, one DELETE to leave; the room's PIN is the bearer.
 //!
-//! Flow: `arrive` -> **here** -> the node's `/whip/{alias}` or `/whep/{alias}`. Bounds: those of `signal`. The resource's
-//! address is taken from `Location` as it is, and only if it is on the same node.
+//! Flow: `arrive` -> **here** -> the node's `/whip/{alias}` or `/whep/{alias}`, or another server's endpoints. Bounds: those of `signal`. The
+//! resource's address is taken from `Location` as it is, and only if it is on the same server.
 
 use super::signal::{self, SignalError};
-use super::target::Target;
+use super::target::{Endpoints, Target};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 
 const SDP: &str = "application/sdp";
 
@@ -26,6 +26,18 @@ impl Direction {
             Self::Watch => "whep",
         }
     }
+
+    const fn of(self, endpoints: &Endpoints) -> Option<&Url> {
+        match self {
+            Self::Publish => endpoints.whip.as_ref(),
+            Self::Watch => endpoints.whep.as_ref(),
+        }
+    }
+}
+
+/// A server that wants no bearer need not understand an empty one.
+fn with_bearer(request: RequestBuilder, bearer: &str) -> RequestBuilder {
+    if bearer.is_empty() { request } else { request.bearer_auth(bearer) }
 }
 
 /// A session at the node.
@@ -49,11 +61,19 @@ impl Stream {
     ) -> Result<(Self, String), SignalError> {
         let step = direction.scheme();
         let client = signal::client(target.ca_pem.as_deref())?;
-        let mut url = signal::endpoint(target, &format!("{step}/{}", target.alias));
-        url.query_pairs_mut().append_pair("name", name);
-        let request = client.post(url).header(CONTENT_TYPE, SDP).header(ACCEPT, SDP).body(sdp);
-        let response = signal::send(step, request.bearer_auth(&target.pin)).await?;
         let broken = |detail: &str| SignalError::Answer { step, detail: detail.to_owned() };
+        let url = match &target.endpoints {
+            Some(endpoints) => {
+                direction.of(endpoints).cloned().ok_or_else(|| broken("no address of it was given"))?
+            }
+            None => {
+                let mut url = signal::endpoint(target, &format!("{step}/{}", target.alias));
+                url.query_pairs_mut().append_pair("name", name);
+                url
+            }
+        };
+        let request = client.post(url).header(CONTENT_TYPE, SDP).header(ACCEPT, SDP).body(sdp);
+        let response = signal::send(step, with_bearer(request, &target.pin)).await?;
         if response.status() != StatusCode::CREATED {
             return Err(broken("not 201, as RFC 9725 has it"));
         }
@@ -73,7 +93,7 @@ impl Stream {
     /// # Errors
     /// [`SignalError`]; the node will notice by itself.
     pub async fn end(&self) -> Result<(), SignalError> {
-        let request = self.client.delete(self.resource.clone()).bearer_auth(&self.bearer);
-        signal::send("leave", request).await.map(drop)
+        let request = self.client.delete(self.resource.clone());
+        signal::send("leave", with_bearer(request, &self.bearer)).await.map(drop)
     }
 }

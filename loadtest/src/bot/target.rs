@@ -22,11 +22,28 @@ pub struct Target {
     pub ca_pem: Option<Vec<u8>>,
     /// Where the node takes media, if that is known; else it is taken to be where its words are.
     pub media: Option<SocketAddr>,
+    /// Addresses of WHIP and WHEP that follow no rule of ours, of whatever server.
+    pub endpoints: Option<Endpoints>,
+}
+
+/// Where a server that need not be our node is published to and watched. Its bearer, if it wants one, is the target's PIN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// RFC 9725.
+    pub whip: Option<Url>,
+    /// draft-ietf-wish-whep.
+    pub whep: Option<Url>,
 }
 
 /// Why something is not a target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    /// Not `http(s)://host[:port]/...`.
+    #[error("{0:?} is not an address of WHIP or WHEP: expected http(s)://HOST[:PORT]/PATH")]
+    Endpoint(String),
+    /// WHIP at one server and WHEP at another.
+    #[error("{0} and {1} are two servers: one run is of one")]
+    TwoServers(Url, Url),
     /// Not `http(s)://host[:port]/m/alias`.
     #[error("{0:?} is not a join URL: expected http(s)://HOST[:PORT]/m/ALIAS")]
     Url(String),
@@ -64,7 +81,7 @@ impl FromStr for Target {
         url.set_path("/");
         url.set_query(None);
         url.set_fragment(None);
-        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None, media: None })
+        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None, media: None, endpoints: None })
     }
 }
 
@@ -79,6 +96,30 @@ struct Announce {
 }
 
 impl Target {
+    /// A server by its addresses of WHIP and WHEP; at least one of both.
+    ///
+    /// # Errors
+    /// [`TargetError::Endpoint`] when one is none, [`TargetError::TwoServers`] when they are not of one origin.
+    pub fn by_endpoints(whip: Option<&str>, whep: Option<&str>) -> Result<Self, TargetError> {
+        let endpoint = |text: &str| {
+            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            url.filter(Url::has_host).ok_or_else(|| TargetError::Endpoint(text.to_owned()))
+        };
+        let (whip, whep) = (whip.map(endpoint).transpose()?, whep.map(endpoint).transpose()?);
+        let mut base =
+            whip.as_ref().or(whep.as_ref()).cloned().ok_or_else(|| TargetError::Endpoint(String::new()))?;
+        if let (Some(whip), Some(whep)) = (&whip, &whep)
+            && whip.origin() != whep.origin()
+        {
+            return Err(TargetError::TwoServers(whip.clone(), whep.clone()));
+        }
+        base.set_path("/");
+        base.set_query(None);
+        base.set_fragment(None);
+        let endpoints = Some(Endpoints { whip, whep });
+        Ok(Self { base, alias: String::new(), pin: String::new(), ca_pem: None, media: None, endpoints })
+    }
+
     /// The meeting that an announce file tells of, with its guest PIN (else its host PIN) and CA.
     ///
     /// # Errors
@@ -137,6 +178,20 @@ mod tests {
     fn a_join_url_is_taken_apart() {
         let target: Target = "https://mcu.example:8443/m/first?x=1#y".parse().expect("is one");
         assert_eq!((target.base.as_str(), target.alias.as_str()), ("https://mcu.example:8443/", "first"));
+    }
+
+    #[test]
+    fn a_server_may_be_told_by_its_endpoints_alone() {
+        let by = Target::by_endpoints;
+        let target = by(Some("http://peer:8889/live/whip?key=1"), None).expect("is one");
+        assert_eq!((target.base.as_str(), target.alias.as_str()), ("http://peer:8889/", ""));
+        let endpoints = target.endpoints.expect("was given");
+        assert_eq!(endpoints.whip.expect("was given").as_str(), "http://peer:8889/live/whip?key=1");
+        assert_eq!(endpoints.whep, None);
+        assert!(matches!(by(Some("rtmp://peer/live"), None), Err(TargetError::Endpoint(_))));
+        assert!(matches!(by(None, Some("peer")), Err(TargetError::Endpoint(_))));
+        assert!(matches!(by(Some("http://a/1"), Some("http://b/1")), Err(TargetError::TwoServers(..))));
+        assert!(by(Some("http://a/1"), Some("http://a/2")).is_ok());
     }
 
     #[test]

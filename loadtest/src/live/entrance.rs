@@ -5,8 +5,8 @@
 use super::RunError;
 use crate::bot::signal::{self, Session, SignalError};
 use crate::bot::target::{Target, TargetError};
-use crate::report::{TargetKind, TargetNote};
-use crate::scenario::{Place, Scenario};
+use crate::report::{ParticipantKind, TargetKind, TargetNote};
+use crate::scenario::{Group, Place, Scenario};
 use reqwest::Url;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -54,6 +54,15 @@ impl Entrance {
     /// [`EntranceError::Target`] when it is none.
     pub fn by_link(url: &str) -> Result<Self, EntranceError> {
         Ok(Self { target: url.parse()?, kind: TargetKind::JoinUrl, admin_token: None, metrics: None })
+    }
+
+    /// By addresses of WHIP and WHEP, of whatever server.
+    ///
+    /// # Errors
+    /// [`EntranceError::Target`] when one is none, or they are of two servers.
+    pub fn by_endpoints(whip: Option<&str>, whep: Option<&str>) -> Result<Self, EntranceError> {
+        let target = Target::by_endpoints(whip, whep)?;
+        Ok(Self { target, kind: TargetKind::Endpoints, admin_token: None, metrics: None })
     }
 
     /// By the file that `mcu serve --announce` wrote.
@@ -126,6 +135,22 @@ impl Entrance {
         TargetNote { kind: self.kind, base: self.target.base.to_string() }
     }
 
+    /// Why nobody of `group` could come in, if that is so: by endpoints alone only encoders and players do.
+    pub fn shuts_out(&self, group: &Group) -> Option<&'static str> {
+        let endpoints = self.target.endpoints.as_ref()?;
+        match group.kind {
+            ParticipantKind::Webrtc => Some("comes as a browser does, which takes a join link"),
+            ParticipantKind::Whip if endpoints.whip.is_none() => Some("publishes by WHIP: pass --whip URL"),
+            ParticipantKind::Whep if endpoints.whep.is_none() => Some("watches by WHEP: pass --whep URL"),
+            ParticipantKind::Whip | ParticipantKind::Whep => None,
+        }
+    }
+
+    /// Whether there is but one meeting: endpoints name it.
+    pub const fn has_one_room(&self) -> bool {
+        self.target.endpoints.is_some()
+    }
+
     /// Whether it is known where the node tells its metrics.
     pub fn has_metrics(&self) -> bool {
         self.metrics.is_some()
@@ -159,6 +184,10 @@ impl Entrance {
 
     /// Joins and leaves each room that is there already, so that a wrong PIN is known before loops are made.
     pub(super) async fn knock(&self, scenario: &Scenario) -> Result<(), RunError> {
+        if self.has_one_room() {
+            // Nothing is known of it but how to publish and to watch.
+            return Ok(());
+        }
         if scenario.makes_rooms() && self.admin_token.is_none() {
             return Err(RunError::NeedsToken);
         }

@@ -102,6 +102,8 @@ pub enum TargetKind {
     JoinUrl,
     /// By the file that `mcu serve --announce` wrote.
     Announce,
+    /// By addresses of WHIP and WHEP, of whatever server.
+    Endpoints,
 }
 
 /// Why a run ended.
