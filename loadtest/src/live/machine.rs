@@ -144,7 +144,6 @@ mod tests {
         let at = |ms| Mono::from_millis(ms);
         assert_eq!(machine.second(at(0), true), None, "there is nothing to compare with yet");
         assert!(machine.second(at(1_000), true).is_some_and(|cores| (0.0..1e3).contains(&cores)));
-        assert!(machine.stolen_of_node().is_some());
         let end = machine.end(Some("0".into()), &Lateness::default(), 3);
         assert_eq!((end.unmeasured, end.sends, end.send_late_ms_p99), (3, 0, None));
         assert!(end.cores >= 1 && end.memory_bytes_max >= Some(1_000_000));

@@ -113,7 +113,7 @@ fn the_page_says_what_the_report_says() {
     assert!(row(&document, "Glass to glass, p95").ends_with("p95 244 ms 245 ms 245 ms guest 1 3 of 5"));
     assert!(row(&document, "Node: CPU-seconds per participant-second").ends_with("0.1844"));
     assert!(row(&document, "Node: late ticks").ends_with("1 of 453"));
-    assert!(row(&document, "traveller 1 demo WebRTC n5").contains("26.0 4 12.0 2.4"));
+    assert!(row(&document, "traveller 1 demo WebRTC n5").contains("26.0 4 12.0 not measured 2.4"));
     assert!(row(&document, "studio 1 demo WHIP direct").contains("not measured: counts packets only"));
     assert!(all.contains("Figures count from 6.8 s on") && all.contains("name = \"example\""));
     assert!(all.contains("Who sees whom: nobody is missed") && all.contains("limit of p95"));
