@@ -43,7 +43,7 @@ pub enum TargetError {
     Endpoint(String),
     /// WHIP at one server and WHEP at another.
     #[error("{0} and {1} are two servers: one run is of one")]
-    TwoServers(Url, Url),
+    TwoServers(Box<Url>, Box<Url>),
     /// Not `http(s)://host[:port]/m/alias`.
     #[error("{0:?} is not a join URL: expected http(s)://HOST[:PORT]/m/ALIAS")]
     Url(String),
@@ -111,7 +111,7 @@ impl Target {
         if let (Some(whip), Some(whep)) = (&whip, &whep)
             && whip.origin() != whep.origin()
         {
-            return Err(TargetError::TwoServers(whip.clone(), whep.clone()));
+            return Err(TargetError::TwoServers(Box::new(whip.clone()), Box::new(whep.clone())));
         }
         base.set_path("/");
         base.set_query(None);

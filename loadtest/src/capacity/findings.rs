@@ -54,7 +54,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Takes what came of the step that was next. One that was interrupted is kept, decides nothing, and is the last; one that was
-    /// disturbed is kept, decides nothing, and is next again, [`DISTURBED_MAX`] times in a row.
+    /// disturbed is kept, decides nothing, and is next again, `DISTURBED_MAX` times in a row.
     pub fn record(&mut self, step: Step, versions: &Versions) {
         self.versions.get_or_insert_with(|| versions.clone());
         if step.ended_by == EndedBy::Interrupt {

@@ -51,7 +51,7 @@ impl Meeting {
             Arc::new(Ledger::new().issue(conference, Purpose::Mixing)),
             inbox.sound.clone(),
             Arc::new(NativeCodecs),
-            music.clone(),
+            music,
             heard.clone(),
             Arc::default(),
             false,
