@@ -36,10 +36,10 @@ row='
   | [$g[].sees[] | select(.name | startswith("traveller"))] as $about
   | [ $network, ($t.concealed_percent | r), $t.freezes, ($t.frozen_percent | r), ($t.fps | r), ($t.glass_to_glass.p95_ms // "not measured"),
       ([$g[].concealed_percent] | max | r), ([$g[].freezes, $between[].freezes] | max), ([$g[].fps] | min | r), ([$between[].latency.p95_ms] | max),
-      ([$about[].freezes] | max), .verdict ]
+      ([$about[].freezes] | max), ([.node.stolen_mean, .harness.stolen_mean] | max | . * 100 | r), .verdict ]
   | "| " + (map(tostring) | join(" | ")) + " |"'
-echo "| network | its concealed % | its freezes | its frozen % | its fps | its latency p95 ms | others: concealed % | others: freezes | others: fps | others: latency p95 ms | freezes of its tile | verdict |"
-echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
+echo "| network | its concealed % | its freezes | its frozen % | its fps | its latency p95 ms | others: concealed % | others: freezes | others: fps | others: latency p95 ms | freezes of its tile | stolen % | verdict |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 for network in "${networks[@]}"; do
   for ((time = 1; time <= times; time++)); do
     sed "s/NETWORK/$network/" benches/scenarios/impaired.toml >"$work/$network.toml"

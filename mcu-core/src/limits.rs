@@ -39,7 +39,7 @@ pub const STREAMS_PER_PEER_MAX: usize = 16;
 
 /// Bytes of a datagram that we read or write: Ethernet's 1 500 with room for any header.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
-/// Packets waiting for a gap in one video stream: 300 ms at 5 Mbit/s.
+/// Packets waiting for a gap in one video stream: 450 ms at 10 Mbit/s.
 pub const REORDER_PACKETS_MAX: usize = 512;
 /// How long a gap may hold a video stream before it is declared lost.
 pub const REORDER_WAIT_MAX: Duration = Duration::from_millis(450);

@@ -282,10 +282,7 @@ impl<'a> Play<'a> {
         let participant_s: f64 = connected.sum();
         let unmeasured = passages.iter().map(|passage| passage.report.received.unmeasured).sum();
         let cpus = order.self_cpus.as_ref().map(ToString::to_string);
-        let node = NodeUse {
-            stolen_mean: machine.stolen_of_node(),
-            ..node_use(order, node_before, node_after, participant_s)
-        };
+        let node = node_use(order, (node_before, node_after), participant_s, machine.stolen_of_node());
         let harness = machine.end(cpus, &stage.lateness, unmeasured);
         let sentence = verdict::judge(&order.scenario.thresholds, &participants, &node, &harness, ended_by);
         RunReport {
@@ -313,7 +310,12 @@ impl<'a> Play<'a> {
     }
 }
 
-fn node_use(order: &Order, before: NodeSample, after: node::NodeSpent, participant_s: f64) -> NodeUse {
+fn node_use(
+    order: &Order,
+    (before, after): (NodeSample, node::NodeSpent),
+    participant_s: f64,
+    stolen_mean: Option<f64>,
+) -> NodeUse {
     let since = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
     let cpu_s = after.last.cpu_s.zip(before.cpu_s).map(|(after, before)| after - before);
     NodeUse {
@@ -326,7 +328,7 @@ fn node_use(order: &Order, before: NodeSample, after: node::NodeSpent, participa
         ticks_late: since(before.ticks_late, after.last.ticks_late),
         ticks: since(before.ticks, after.last.ticks),
         encoders_max: after.encoders_max,
-        stolen_mean: None,
+        stolen_mean,
     }
 }
 

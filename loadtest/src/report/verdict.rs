@@ -68,6 +68,7 @@ pub enum Verdict {
     Pass,
     /// A threshold was broken.
     Fail,
-    /// The run says nothing: the harness could not keep up, nobody measured a threshold, or it ended before it began to count.
+    /// The run says nothing: the harness could not keep up, something broke while the machine's host gave the cores to others, nobody
+    /// measured a threshold, or it ended before it began to count.
     Invalid,
 }
