@@ -36,6 +36,17 @@ skip() {
   fi
 }
 
+# What failed in a runner's log, and why: its name, and what it said before anything else would bury it.
+say_failures() {
+  local log=$1
+  echo "FAILED: see $log"
+  grep -hE '^test .* FAILED$|^ *not ok |^error(\[|:)|has been running for over|signal: ' "$log" | head -n 40
+  grep -hE -A 4 'panicked at ' "$log" | head -n 120
+  grep -hE -A 20 '^ *not ok ' "$log" | grep -E "error:|location:|expected:|actual:" | head -n 40
+  # Nothing of the above: a runner that ended before it could say more.
+  grep -qE '^test .* FAILED$|^ *not ok ' "$log" || tail -n 60 "$log"
+}
+
 # Adds up the closing lines of a runner: cargo's "test result: ok. 3 passed; 0 failed; 1 ignored" or TAP's "# pass 3".
 count() {
   local log=$1 status=$2 ok bad ignored
@@ -44,7 +55,7 @@ count() {
   ignored=$(grep -hoE '([0-9]+) ignored;|^# skipped [0-9]+' "$log" | grep -oE '[0-9]+' | paste -sd+ | bc)
   [ "${ok:-0}" = 0 ] && [ "$status" = 0 ] && echo "FAILED: $log ran no test" && bad=1
   [ "$status" != 0 ] && [ "${bad:-0}" = 0 ] && bad=1
-  [ "$status" != 0 ] && { echo "FAILED: see $log"; tail -n 120 "$log"; }
+  [ "$status" != 0 ] && say_failures "$log"
   passed=$((passed + ${ok:-0}))
   failed=$((failed + ${bad:-0}))
   if [ "${ignored:-0}" != 0 ]; then skip "ignored tests" "$ignored in $log"; fi

@@ -32,13 +32,12 @@ node_core=${NODE_CORE:-0} bots_core=${BOTS_CORE:-1} port=${PORT:-18400}
 # What is sent, as in the reference figures; and the most that a receiver of the high class gets.
 sent_kbps=$((height > 360 ? 1500 : 600)) rendition_kbps=2000
 ticks_per_s=$(getconf CLK_TCK)
-work=$(mktemp -d)
-node='' load=''
+source benches/node.sh
+load=''
 
 finish() {
   [[ -z $load ]] || kill "$load" 2>/dev/null || true
-  [[ -z $node ]] || { kill "$node" 2>/dev/null && wait "$node" 2>/dev/null; } || true
-  rm -rf "$work"
+  finish_node
 }
 trap finish EXIT
 
@@ -70,19 +69,7 @@ canvas = { width = $((height * 16 / 9)), height = $height }
 [log]
 level = "warn"
 EOF
-taskset -c "$node_core" "$bins/mcu" serve --dev --config "$work/mcu.toml" --data "$work/data" --announce "$work/announce.json" \
-  --https-port "$port" --http-port $((port + 1)) --metrics-port $((port + 2)) --media-port $((port + 3)) \
-  >"$work/node.log" 2>&1 &
-node=$!
-until [[ -s $work/announce.json ]]; do
-  kill -0 "$node" 2>/dev/null || { cat "$work/node.log" >&2; exit 1; }
-  sleep 0.1
-done
-# The file is written at once but not listened for: the first bot would only be refused.
-until metrics >/dev/null 2>&1; do
-  kill -0 "$node" 2>/dev/null || { cat "$work/node.log" >&2; exit 1; }
-  sleep 0.1
-done
+start_node "$work" --config "$work/mcu.toml"
 
 say "$people bots, $codec ${height}p, window of $seconds s"
 mkfifo "$work/lines"

@@ -29,4 +29,5 @@ pub mod relay;
 pub mod report;
 pub mod scenario;
 pub mod sim;
+mod student;
 pub mod verdict;

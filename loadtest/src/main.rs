@@ -31,6 +31,7 @@ mod reports;
 mod run;
 mod scenarios;
 mod screen;
+mod simulate;
 mod size_name;
 mod window;
 

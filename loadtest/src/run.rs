@@ -5,6 +5,7 @@
 
 use crate::find_capacity::find;
 use crate::screen::{Screen, summary};
+use crate::simulate::simulate;
 use crate::size_name::SizeName;
 use clap::Args;
 use loadtest::capacity::{self, Claims, Ground, NoGround};
@@ -14,6 +15,7 @@ use loadtest::live::{
 };
 use loadtest::report::{Folder, FolderError};
 use loadtest::scenario::{Capacity, Place, Room, Scenario, ScenarioError, presets};
+use loadtest::sim::NotSimulated;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ pub(crate) const EXIT_NO_RUN: u8 = 5;
 pub(crate) const EXIT_REPORT: u8 = 6;
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce", "whip", "whep"])))]
+#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce", "whip", "whep", "sim"])))]
 pub(crate) struct RunArguments {
     /// A preset (`mcu-load scenarios` lists them), or a TOML file
     scenario: String,
@@ -43,6 +45,13 @@ pub(crate) struct RunArguments {
     /// An address that serves WHEP, of the same server
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "announce"])]
     whep: Option<String>,
+    /// Play it in virtual time, against no node: everything between codecs and sockets is a node's own code, on one thread, and chance comes
+    /// from the seed alone
+    #[arg(long, conflicts_with_all = ["target", "announce", "whip", "whep", "node_pid", "node_cpus", "self_cpus", "node_cores"])]
+    sim: bool,
+    /// With --sim: write every event to this file, a line each
+    #[arg(long, value_name = "FILE", requires = "sim")]
+    event_log: Option<PathBuf>,
     /// The room's PIN; what --whip and --whep take as bearer
     #[arg(long, env = "MCU_PIN", hide_env_values = true)]
     pin: Option<String>,
@@ -131,6 +140,14 @@ pub(crate) enum Trouble {
         "--node-cpus needs the node as a process of this machine: none listens at the target, and no --node-pid was given"
     )]
     NoNode,
+    #[error("a search for capacity is of real cores: with --sim, pass --at COUNT for one step of it")]
+    SimulatedSearch,
+    #[error(transparent)]
+    Simulated(#[from] NotSimulated),
+    #[error("cannot write {path}: {source}")]
+    EventLog { path: PathBuf, source: std::io::Error },
+    #[error("the run broke off: {0}")]
+    Thread(String),
     #[error("no signals can be taken: {0}")]
     Signals(std::io::Error),
     #[error(transparent)]
@@ -157,14 +174,19 @@ impl Trouble {
             | Self::Ground(_)
             | Self::Entrance(_)
             | Self::Node(_)
+            | Self::SimulatedSearch
+            | Self::Simulated(_)
             | Self::NoNode => EXIT_USAGE,
             Self::Run(error) | Self::Search(capacity::Trouble::Run(error)) => match error {
                 RunError::NeedsToken => EXIT_USAGE,
                 RunError::NeedsPin => EXIT_PIN,
                 _ => EXIT_NO_RUN,
             },
-            Self::Search(capacity::Trouble::Restless(_)) | Self::Signals(_) | Self::Folder(_) => EXIT_NO_RUN,
-            Self::Report(_) => EXIT_REPORT,
+            Self::Search(capacity::Trouble::Restless(_))
+            | Self::Signals(_)
+            | Self::Folder(_)
+            | Self::Thread(_) => EXIT_NO_RUN,
+            Self::Report(_) | Self::EventLog { .. } => EXIT_REPORT,
         }
     }
 }
@@ -172,6 +194,16 @@ impl Trouble {
 /// Runs it; the exit code of the verdict.
 pub(crate) async fn go(arguments: RunArguments) -> Result<u8, Trouble> {
     let scenario = scenario(&arguments)?;
+    if arguments.sim {
+        if scenario.capacity.is_some() && arguments.at.is_none() {
+            return Err(Trouble::SimulatedSearch);
+        }
+        let folder =
+            arguments.report_dir.as_deref().map(Folder::open).transpose().map_err(Trouble::Folder)?;
+        let mut interrupts = crate::interrupts::Interrupts::new().map_err(Trouble::Signals)?;
+        let event_log = arguments.event_log.as_deref();
+        return simulate(scenario, folder, event_log, std::pin::pin!(interrupts.any())).await;
+    }
     let entrance = entrance(&arguments)?;
     let groups = scenario.rooms.iter().flat_map(|room| &room.groups);
     if let Some((group, why)) = groups.filter_map(|group| Some((group, entrance.shuts_out(group)?))).next() {

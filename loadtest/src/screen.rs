@@ -3,7 +3,7 @@
 //! Flow: `live` tells -> **here** -> standard output. Whoever reads a log gets every second's line; nothing is rewritten there.
 
 use loadtest::live::{Progress, Standing};
-use loadtest::report::{Judgement, Moment, NodeSource, Ruling, RunReport, Verdict, rounded};
+use loadtest::report::{Judgement, Moment, NodeSource, Ruling, RunReport, TargetKind, Verdict, rounded};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,15 @@ impl Screen {
     /// Takes the living lines away.
     pub(crate) fn clear(&self) {
         self.replace("", "");
+    }
+
+    /// Says how far it is, in lines that the next take the place of; elsewhere than on a terminal each stays.
+    pub(crate) fn living(&self, lines: &str) {
+        if self.is_terminal {
+            self.replace("", lines);
+        } else {
+            print!("{lines}");
+        }
     }
 
     /// Replaces the living lines by `living`, with `lasting` above them for good.
@@ -130,6 +139,9 @@ pub(crate) fn summary(report: &RunReport) -> String {
     }
     for judgement in &report.thresholds {
         let _ = writeln!(text, "{}", threshold(judgement));
+    }
+    if report.target.kind == TargetKind::VirtualTime {
+        return text;
     }
     let node = &report.node;
     let from = match node.source {

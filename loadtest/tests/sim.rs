@@ -2,7 +2,9 @@
 //! nothing else differs from the node's own settings. Each failure names its seed.
 
 use loadtest::relay::profile::{Link, QueueLimit};
-use loadtest::sim::{Action, Madness, Profile, Seen, World};
+use loadtest::report::{Ruling, RunReport, Verdict};
+use loadtest::scenario::Scenario;
+use loadtest::sim::{Action, Madness, NotSimulated, Profile, Seen, Watcher, World, play};
 use mcu_core::conference::Settings;
 use mcu_core::conference::input::StateChange;
 use mcu_core::conference::plan::RateClass;
@@ -86,8 +88,8 @@ fn busy(seed: u64) -> World {
     }
     let lossy = Profile {
         overlay: false,
-        up: Link { jitter: ms(8), ..Link::clean(ms(35)).lossy(0.02) },
-        down: Link::clean(ms(35)).bursty(0.03, ms(40)),
+        up: Link { jitter: ms(8), ..Link::clean(ms(35)).lossy(0.02) }.into(),
+        down: Link::clean(ms(35)).bursty(0.03, ms(40)).into(),
         ..Profile::browser(4)
     };
     world.at(600, Action::Join(lossy));
@@ -317,4 +319,100 @@ fn two_tiles_swapped_twenty_times_are_never_in_the_wrong_place() {
             assert_eq!(changes, 20, "seed {seed}: {viewer}");
         }
     }
+}
+
+/// Keeps the whole event log, and stops after so many looks at a room.
+struct Kept {
+    log: String,
+    looks: u32,
+}
+
+impl Watcher for Kept {
+    fn log(&mut self, lines: &str) {
+        self.log += lines;
+    }
+
+    fn passed(&mut self, _: usize, _: usize, _: Duration, _: Duration) -> bool {
+        self.looks -= 1;
+        self.looks > 0
+    }
+}
+
+fn played(toml: &str, looks: u32) -> (String, RunReport) {
+    let scenario = Scenario::parse(toml, "test").unwrap_or_else(|error| panic!("{error}"));
+    let mut kept = Kept { log: String::new(), looks };
+    let report = play(&scenario, 0, &mut kept).expect("few enough people");
+    (kept.log, report)
+}
+
+/// Two rooms; people talk in turns, come and go, and one of each room is behind a network with this profile.
+fn two_rooms(seed: u64, network: &str) -> String {
+    format!(
+        "name = \"two\"\nseed = {seed}\nduration_s = 24\nsettle_s = 4\n[ramp]\nper_s = 4\n\
+         [churn]\nper_s = 0.2\naway_s = 3\ngroup = \"guest\"\n[[rooms]]\ncount = 2\n\
+         [[rooms.groups]]\nname = \"host\"\nkind = \"webrtc\"\ncount = 2\noverlay = true\nmeasure = \"all\"\n\
+         [[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 2\ntalk = \"turns\"\nturn_s = 3\nmeasure = 1\n\
+         [[rooms.groups]]\nname = \"traveller\"\nkind = \"webrtc\"\ncount = 1\ntalk = \"never\"\nnetwork = \"{network}\"\nmeasure = 1\n\
+         [[rooms.groups]]\nname = \"studio\"\nkind = \"whip\"\ncount = 1\ntalk = \"never\"\n\
+         [[rooms.groups]]\nname = \"player\"\nkind = \"whep\"\ncount = 1\nmeasure = 1\n\
+         [thresholds]\nunseen_max = 0\nunheard_max = 0\nmisplaced_max = 0\nown_voice_leak_db_max = -12\n\
+         fps_min = 27\nfrozen_percent_max = 1\nconcealed_percent_max = 1\nlatency_ms_p95_max = 400\n"
+    )
+}
+
+#[test]
+fn a_scenario_in_virtual_time_is_judged_as_a_run_and_is_the_same_again() {
+    let (log, report) = played(&two_rooms(1, "n0"), u32::MAX);
+    let (again, same) = played(&two_rooms(1, "n0"), u32::MAX);
+    assert!(log == again && report == same, "the same seed");
+    let (other, _) = played(&two_rooms(2, "n0"), u32::MAX);
+    assert!(log != other, "the control: another seed");
+
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.because);
+    assert!(report.thresholds.iter().all(|judged| judged.ruling == Ruling::Kept), "{:?}", report.thresholds);
+    let visits = |name: &str| report.participants.iter().filter(|p| p.who.name == name).count();
+    let guests: usize = (1..=4).map(|n| visits(&format!("guest {n}"))).sum();
+    assert!(guests > 4, "some came back: {guests}");
+    let host = report.participant("host 1", 1).expect("is in");
+    let measured = host.measured.as_ref().expect("measures");
+    let sees = |name: &str| measured.sees.iter().find(|seen| seen.name == name && seen.expected && seen.seen);
+    assert!(
+        ["host 2", "traveller 1", "studio 1"].iter().all(|name| sees(name).is_some()),
+        "{:?}",
+        measured.sees
+    );
+    assert!(sees("host 3").is_none(), "who is in the other room");
+    assert!(
+        measured.glass_to_glass.is_some_and(|latency| (20..300).contains(&latency.p50_ms)),
+        "{measured:?}"
+    );
+    assert!(measured.own_voice_leak_db.is_some_and(|leak| leak < -30.0) && measured.concealed_ms == 0);
+    assert!(host.traffic.received_kbps > Some(100.0) && host.bot.main.own.code_in_place > 0);
+}
+
+#[test]
+fn a_bad_network_in_virtual_time_breaks_its_own_figures_alone() {
+    let (_, report) = played(&two_rooms(1, "n1"), u32::MAX);
+    assert_eq!(report.verdict, Verdict::Fail);
+    for judged in &report.thresholds {
+        // Its tile stands still at the others, its picture and sound at itself.
+        let only = judged.failing.iter().all(|one| {
+            let about = one.detail.as_deref().unwrap_or_default();
+            one.participant.starts_with("traveller") || about.contains("traveller")
+        });
+        assert!(only, "{judged:?}");
+    }
+    let own = report.participant("traveller 1", 1).and_then(|p| p.measured.as_ref()).expect("measures");
+    assert!(own.concealed_percent > 2.0 && own.freezes > 0, "{own:?}");
+}
+
+#[test]
+fn a_run_in_virtual_time_can_be_cut_short_and_says_when_a_room_is_too_large() {
+    let (_, report) = played(&two_rooms(1, "n0"), 9);
+    assert_eq!(report.participants.len(), 7, "the first room alone: {:?}", report.because);
+    assert!(report.participants.iter().all(|p| p.ended_ms == 9_000 && p.failure.is_none()));
+    let toml = "name = \"x\"\nduration_s = 9\n[[rooms]]\n[[rooms.groups]]\nkind = \"webrtc\"\ncount = 101\n";
+    let scenario = Scenario::parse(toml, "test").expect("a scenario");
+    let refused = play(&scenario, 0, &mut Kept { log: String::new(), looks: 1 });
+    assert_eq!(refused.err(), Some(NotSimulated::Room { people: 101 }));
 }

@@ -351,12 +351,13 @@ impl Life {
         buffer: &mut [u8],
     ) -> Result<(), Failure> {
         let mut read = first;
+        // One moment for all that waits: it came together.
+        let now = self.now();
+        let instant = self.stage.clock.instant(now);
         for _ in 0..READS_MAX {
             // An error of a datagram socket is some datagram's ICMP: nothing that a peer has to know.
             let Ok((len, source)) = read else { break };
             // The peer knows the node by the address in its answer: with a relay, the relay's.
-            let now = self.now();
-            let instant = self.stage.clock.instant(now);
             self.peer.handle(instant, now, source, &buffer[..len]).map_err(|error| Failure::media(&error))?;
             read = self.socket.try_recv_from(buffer);
         }

@@ -27,6 +27,8 @@ const PACER_DELAY_MAX: Duration = mcu_core::limits::PACER_DELAY_MAX;
 const OUTPUTS_MAX: usize = 4_096;
 /// Constrained baseline, level 3.1 (RFC 6184 §8.1).
 const H264_PROFILE: u32 = 0x42_e01f;
+/// The least time.
+const MOMENT: Duration = Duration::from_nanos(1);
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why there is no way, or none any more.
@@ -104,6 +106,8 @@ pub struct Peer {
     picture: Option<Outgoing>,
     sound: Option<Outgoing>,
     picture_id: u16,
+    /// When the library last looked at its timers.
+    looked: Option<Instant>,
     /// What the library said to datagrams, until `poll` is asked.
     datagrams: Vec<Transmit>,
     events: Vec<PeerEvent>,
@@ -166,6 +170,7 @@ impl Peer {
             picture: None,
             sound: None,
             picture_id: 0,
+            looked: None,
             datagrams: Vec::new(),
             events: Vec::new(),
         };
@@ -217,7 +222,10 @@ impl Peer {
         // What is no STUN, DTLS, RTP or RTCP is nobody's: passed over.
         let Ok(contents) = datagram.try_into() else { return Ok(()) };
         let receive = Receive { proto: Protocol::Udp, source, destination: self.local, contents };
-        self.rtc.handle_input(Input::Receive(now, receive))?;
+        // It looks at all its timers with each datagram, unless that came before it last did: once for a batch is enough.
+        let is_looked_at = self.looked.replace(now).is_some_and(|looked| looked >= now);
+        let before = now.checked_sub(MOMENT).filter(|_| is_looked_at);
+        self.rtc.handle_input(Input::Receive(before.unwrap_or(now), receive))?;
         self.drain(at).map(drop)
     }
 
@@ -232,6 +240,7 @@ impl Peer {
         datagrams: &mut Vec<Transmit>,
         events: &mut Vec<PeerEvent>,
     ) -> Result<Instant, PeerError> {
+        self.looked = Some(now);
         self.rtc.handle_input(Input::Timeout(now))?;
         let next = self.drain(at)?;
         datagrams.append(&mut self.datagrams);

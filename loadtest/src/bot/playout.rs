@@ -27,7 +27,7 @@ const MISSING_MAX: u32 = 100;
 /// Counts of one stream, in samples of 48 kHz.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PlayoutCounters {
-    /// Played.
+    /// Played, made-up ones among them.
     pub samples: u64,
     /// Made up.
     pub concealed_samples: u64,
@@ -131,7 +131,9 @@ impl Playout {
         let more_ns = late_ns - self.stalled_ns;
         if more_ns > 0 {
             self.counters.gaps += u64::from(self.stalled_ns == 0);
-            self.counters.concealed_samples += (more_ns * 48 / 1_000_000) as u64;
+            let samples = (more_ns * 48 / 1_000_000) as u64;
+            self.counters.concealed_samples += samples;
+            self.counters.samples += samples;
         }
         self.stalled_ns = late_ns;
     }

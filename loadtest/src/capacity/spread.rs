@@ -3,12 +3,11 @@
 //! Pure. Edges are whole numbers: three that are the same give an interval of no width, which only says that they lie within
 //! one step.
 
+use crate::student::student;
 use serde::{Deserialize, Serialize};
 
-/// Student's t at 97.5 %, for one to nine degrees of freedom.
-const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-/// Repetitions that `T` has a value for.
-pub const REPETITIONS_MAX: u32 = T.len() as u32 + 1;
+/// More repetitions say hardly more.
+pub const REPETITIONS_MAX: u32 = 10;
 /// Fewer say nothing about their spread.
 const INTERVAL_COUNT_MIN: usize = 3;
 
@@ -54,7 +53,7 @@ fn interval(values: &[f64]) -> Option<[f64; 2]> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let half = T.get(values.len() - 2)? * (variance / count).sqrt();
+    let half = student(count - 1.0) * (variance / count).sqrt();
     Some([mean - half, mean + half])
 }
 
@@ -72,10 +71,10 @@ mod tests {
     #[test]
     fn from_three_on_there_is_students_interval() {
         assert_eq!(Spread::of(&[8.0, 9.0]).and_then(|spread| spread.mean_interval_95), None);
-        // Mean 9, standard deviation 1, t of two degrees of freedom 4.303: 9 -+ 4.303 / sqrt(3).
+        // Mean 9, standard deviation 1, t of two degrees of freedom 4.302 65: 9 -+ 4.302 65 / sqrt(3).
         let spread = Spread::of(&[8.0, 9.0, 10.0]).expect("three values");
         let [from, to] = spread.mean_interval_95.expect("three values");
-        assert!((from - 6.515_66).abs() < 1e-4 && (to - 11.484_34).abs() < 1e-4, "{from} {to}");
+        assert!((from - 6.515_86).abs() < 1e-4 && (to - 11.484_14).abs() < 1e-4, "{from} {to}");
         assert_eq!((spread.min, spread.max), (8.0, 10.0));
         let same = Spread::of(&[4.0; 3]).expect("three values");
         assert_eq!(same.mean_interval_95, Some([4.0, 4.0]));

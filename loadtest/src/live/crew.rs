@@ -9,10 +9,10 @@ use crate::bot::report::{Outcome, Report};
 use crate::bot::{self, Bot, BotSpec, Command, Stage};
 use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
-use crate::report::{Counted, Moment, ParticipantKind, Passage, Who};
+use crate::report::{Counted, Moment, ParticipantKind, Passage};
+use crate::scenario::company::Company;
 use crate::scenario::schedule::{Deed, Person, Schedule};
-use crate::scenario::{Layout, Scenario, Talk};
-use mcu_core::limits::{MIXED_STREAMS_MAX, TILES_MAX};
+use crate::scenario::{Scenario, Talk};
 use mcu_core::time::Mono;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,6 @@ use tokio::task::JoinSet;
 
 /// The longest that a bot may take to leave: a node that has gone answers nobody.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Tiles that a layout with one large picture has room for.
-const SPEAKER_TILES: usize = 8;
 /// From when somebody begins to count to when a snapshot of its figures has nothing of before.
 const FIGURES_WAIT: Duration = Duration::from_millis(1_000);
 /// Failures told one by one until the next look at them.
@@ -46,17 +44,6 @@ struct Ended {
     ended: Mono,
     counting: Option<Counted>,
     report: Report,
-}
-
-/// What a room's people have in common.
-#[derive(Debug, Clone, Default)]
-struct Company {
-    /// Who sends a picture.
-    showing: usize,
-    /// The most who speak at a time.
-    speaking: usize,
-    /// Whose tones to listen for.
-    voices: Vec<SenderId>,
 }
 
 /// Everybody.
@@ -99,7 +86,7 @@ impl<'a> Crew<'a> {
             settle: scenario.settle,
             count_from: begin + schedule.count_from,
             sets: HashMap::new(),
-            companies: companies(schedule),
+            companies: Company::of_all(schedule),
             stays: (0..people).map(|_| None).collect(),
             visits: vec![0; people],
             speaks: schedule.people.iter().map(|person| person.group.talk == Talk::Always).collect(),
@@ -278,29 +265,9 @@ impl<'a> Crew<'a> {
     fn passage(&self, ended: Ended) -> Passage {
         let Ended { who, visit, began, ended, counting, report } = ended;
         let person = &self.schedule.people[who];
-        let company = &self.companies[person.room];
-        let group = &person.group;
-        let tiles = if group.layout == Some(Layout::Grid) { TILES_MAX } else { SPEAKER_TILES };
-        Passage {
-            who: Who {
-                name: person.name.clone(),
-                sender: person.sender,
-                visit,
-                room: self.rooms.target(person.room).alias.clone(),
-                group: group.name.clone(),
-                kind: group.kind,
-                network: group.network.as_ref().map(|profile| profile.name.clone()),
-            },
-            began,
-            ended,
-            counting,
-            shows: group.shows(),
-            speaks: group.speaks(),
-            speaks_always: group.shows() && group.talk == Talk::Always,
-            sees_all: company.showing <= tiles,
-            hears_all: company.speaking <= MIXED_STREAMS_MAX,
-            report,
-        }
+        let room = &self.rooms.target(person.room).alias;
+        let passage = Passage::new(person.who(visit, room), (began, ended), counting, report);
+        person.expecting(&self.companies[person.room], passage)
     }
 }
 
@@ -314,29 +281,6 @@ fn measure(moment: &mut Moment, report: &Report) {
     for code in report.main.tiles.iter().flat_map(|tile| &tile.codes).filter(|code| code.age_ms.count > 0) {
         moment.latency_ms_p95 = worst(moment.latency_ms_p95, code.age_ms.p95);
     }
-}
-
-/// Each room's company, by the schedule's index.
-fn companies(schedule: &Schedule) -> Vec<Company> {
-    let mut companies = vec![Company::default(); schedule.rooms.len()];
-    let mut circles: Vec<(usize, &str)> = Vec::new();
-    for person in &schedule.people {
-        let company = &mut companies[person.room];
-        let group = &person.group;
-        company.showing += usize::from(group.shows());
-        if !group.speaks() {
-            continue;
-        }
-        company.voices.push(person.sender);
-        let circle = (person.room, &*group.name);
-        if group.talk == Talk::Always {
-            company.speaking += 1;
-        } else if !circles.contains(&circle) {
-            circles.push(circle);
-            company.speaking += 1;
-        }
-    }
-    companies
 }
 
 /// Waits for a bot to leave; one that does not is taken by its last word.

@@ -64,8 +64,9 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// `node` are the node's cores: of one that is on this machine, if it is.
-    pub(super) fn new(own: Option<&CpuList>, node: Option<Option<&CpuList>>) -> Self {
+    /// `own` and `node_cpus` are the cores that the harness and the node are kept to, `None` all of them; a node that is not on this
+    /// machine has none here.
+    pub(super) fn new(own: Option<&CpuList>, node_is_here: bool, node_cpus: Option<&CpuList>) -> Self {
         let stat = read_stat();
         Self {
             before: process_use("self"),
@@ -73,7 +74,7 @@ impl Machine {
             memory_bytes_max: None,
             own: Cores::new(own, &stat),
             own_niced: own_niced_ticks(),
-            node: node.map(|cpus| Cores::new(cpus, &stat)),
+            node: node_is_here.then(|| Cores::new(node_cpus, &stat)),
         }
     }
 
@@ -140,7 +141,7 @@ mod tests {
         let used = process_use("self").expect("Linux");
         assert!(used.memory_bytes > 1_000_000);
         assert_eq!(process_use("no process"), None);
-        let mut machine = Machine::new(None, Some(None));
+        let mut machine = Machine::new(None, true, None);
         let at = |ms| Mono::from_millis(ms);
         assert_eq!(machine.second(at(0), true), None, "there is nothing to compare with yet");
         assert!(machine.second(at(1_000), true).is_some_and(|cores| (0.0..1e3).contains(&cores)));

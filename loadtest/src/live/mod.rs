@@ -196,8 +196,7 @@ impl<'a> Play<'a> {
     async fn begin(order: &'a Order, schedule: &'a Schedule, rooms: &'a Rooms) -> Self {
         let stage = Stage::start();
         let (node, node_before) = NodeWatch::start(order.node, order.entrance.metrics()).await;
-        let node_cores = order.node.map(|_| order.node_cpus.as_ref());
-        let machine = Machine::new(order.self_cpus.as_ref(), node_cores);
+        let machine = Machine::new(order.self_cpus.as_ref(), order.node.is_some(), order.node_cpus.as_ref());
         let begin = stage.clock.now();
         let crew = Crew::new(&order.scenario, schedule, rooms, &stage, begin);
         Self {

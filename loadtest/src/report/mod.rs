@@ -104,6 +104,8 @@ pub enum TargetKind {
     Announce,
     /// By addresses of WHIP and WHEP, of whatever server.
     Endpoints,
+    /// Nowhere: it was played in virtual time.
+    VirtualTime,
 }
 
 /// Why a run ended.

@@ -5,6 +5,7 @@
 
 pub mod bounded;
 mod capacity;
+pub mod company;
 pub mod presets;
 pub mod schedule;
 mod text;

@@ -8,7 +8,7 @@ use super::record::{Heard, Record, Seen};
 use super::sender::Sender;
 use super::tones;
 use super::wire::{Down, DownKind, Up};
-use crate::relay::profile::Link;
+use crate::relay::profile::{Line, Link};
 use crate::relay::way::Way;
 use bytes::Bytes;
 use mcu_core::conference::event::{Event, LayoutEvent, LayoutTile};
@@ -17,9 +17,10 @@ use mcu_core::id::{ParticipantId, SourceId, SourceKind};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use transport::payload::Depacketizer;
+use transport::peer::Medium;
 
 /// How often a client tells what has arrived.
 const FEEDBACK_EVERY: Duration = Duration::from_millis(100);
@@ -27,13 +28,17 @@ const FEEDBACK_EVERY: Duration = Duration::from_millis(100);
 const HEARD_EVERY: Duration = Duration::from_millis(500);
 /// The least time between two requests for a key frame.
 const REQUEST_EVERY: Duration = Duration::from_millis(300);
+/// How long after the fastest a packet of sound may come and still be played.
+const PLAYOUT_DELAY: Duration = Duration::from_millis(100);
+/// Packets of sound that may still come: none that is played is overtaken by more.
+const OVERTAKEN_MAX: u64 = 32;
 /// Layouts remembered per line: more than change within the age of any picture.
 const LAYOUTS_MAX: usize = 64;
 
 /// Who comes, how, and over which network.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// 1 to 12.
+    /// 1 to 100.
     pub participant: ParticipantId,
     /// Which way it comes.
     pub via: Via,
@@ -45,16 +50,18 @@ pub struct Profile {
     pub overlay: bool,
     /// It takes content as a picture of its own.
     pub content: bool,
+    /// It decodes and writes down what it is shown and hears; else it counts packets.
+    pub measures: bool,
     /// From it to the node.
-    pub up: Link,
+    pub up: Line,
     /// From the node to it.
-    pub down: Link,
+    pub down: Line,
 }
 
 impl Profile {
     /// A browser with camera and microphone that overlays, 20 ms away.
     pub fn browser(participant: u64) -> Self {
-        let way = Link::clean(Duration::from_millis(20));
+        let way = Line::from(Link::clean(Duration::from_millis(20)));
         Self {
             participant: ParticipantId(participant),
             via: Via::Browser,
@@ -62,6 +69,7 @@ impl Profile {
             microphone: true,
             overlay: true,
             content: true,
+            measures: true,
             up: way.clone(),
             down: way,
         }
@@ -93,6 +101,8 @@ struct Sink {
     reader: Reader,
     layouts: VecDeque<LayoutEvent>,
     asked: Option<Mono>,
+    /// Packets that never came.
+    lost: u64,
 }
 
 /// What arrived since the last feedback.
@@ -102,6 +112,65 @@ struct Arrivals {
     fastest: Duration,
     slowest: Duration,
     from: Mono,
+}
+
+/// What passed, in bytes of payload and packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent, pictures and sound.
+    pub sent_bytes: u64,
+    /// Packets of sound sent.
+    pub sent_sounds: u64,
+    /// Received, pictures and sound.
+    pub received_bytes: u64,
+    /// Packets of pictures received.
+    pub picture_packets: u64,
+    /// Packets of sound received.
+    pub sound_packets: u64,
+    /// Packets of the main picture that never came.
+    pub pictures_lost: u64,
+}
+
+/// How the packets of the sound come.
+#[derive(Debug, Default)]
+struct SoundArrivals {
+    expected: Option<u64>,
+    fastest: Option<Duration>,
+    /// Those that may still come, though later ones have.
+    overtaken: BTreeSet<u64>,
+    counts: SoundCounts,
+}
+
+#[derive(Debug, Default)]
+struct SoundCounts {
+    packets: u32,
+    missing: u32,
+    gaps: u32,
+}
+
+impl SoundArrivals {
+    /// A packet came after `delay`.
+    fn arrived(&mut self, sequence: u64, delay: Duration) {
+        let fastest = self.fastest.map_or(delay, |fastest| fastest.min(delay));
+        self.fastest = Some(fastest);
+        let in_time = delay <= fastest + PLAYOUT_DELAY;
+        let expected = self.expected.unwrap_or(sequence);
+        if sequence < expected {
+            if self.overtaken.remove(&sequence) && in_time {
+                self.counts.missing = self.counts.missing.saturating_sub(1);
+            }
+            return;
+        }
+        let missing = (sequence - expected) as u32 + u32::from(!in_time);
+        self.counts.packets += (sequence - expected) as u32 + 1;
+        self.counts.missing += missing;
+        self.counts.gaps += u32::from(missing > 0);
+        self.overtaken.extend(expected.max(sequence.saturating_sub(OVERTAKEN_MAX))..sequence);
+        while self.overtaken.len() as u64 > OVERTAKEN_MAX {
+            self.overtaken.pop_first();
+        }
+        self.expected = Some(sequence + 1);
+    }
 }
 
 /// One person's client.
@@ -116,7 +185,8 @@ pub(super) struct Client {
     sinks: [Sink; 2],
     arrivals: Arrivals,
     powers: BTreeMap<SourceId, f64>,
-    packets: u32,
+    sound: SoundArrivals,
+    pub(super) traffic: Traffic,
     heard_until: Mono,
     out: Vec<Up>,
 }
@@ -128,13 +198,14 @@ impl Client {
         let sender = Sender::new(id, profile.camera && sends, profile.microphone && sends, seed, now);
         Self {
             sender,
-            up: Way::new(profile.up.clone().into(), seed ^ 0x5550, now),
-            down: Way::new(profile.down.clone().into(), seed ^ 0xd0_0d, now),
+            up: Way::new(profile.up.clone(), seed ^ 0x5550, now),
+            down: Way::new(profile.down.clone(), seed ^ 0xd0_0d, now),
             events: VecDeque::new(),
             sinks: [SourceKind::Main, SourceKind::Content].map(Sink::new),
             arrivals: Arrivals { bytes: 0, fastest: Duration::MAX, slowest: Duration::ZERO, from: now },
             powers: BTreeMap::new(),
-            packets: 0,
+            sound: SoundArrivals::default(),
+            traffic: Traffic::default(),
             heard_until: now + HEARD_EVERY,
             profile,
             out: Vec::new(),
@@ -170,6 +241,10 @@ impl Client {
         }
         self.sender.poll(now, &mut self.out);
         for up in std::mem::take(&mut self.out) {
+            if let Up::Media(media) = &up {
+                self.traffic.sent_bytes += media.payload.len() as u64;
+                self.traffic.sent_sounds += u64::from(media.line.medium == Medium::Audio);
+            }
             self.up.push(now, up.len(), up);
         }
     }
@@ -194,22 +269,36 @@ impl Client {
         self.arrivals.fastest = self.arrivals.fastest.min(delay);
         self.arrivals.slowest = self.arrivals.slowest.max(delay);
         match what {
+            DownKind::Video { payload, .. } if !self.profile.measures => {
+                self.traffic.received_bytes += payload.len() as u64;
+                self.traffic.picture_packets += 1;
+            }
+            DownKind::Sound { payload, .. } if !self.profile.measures => {
+                self.traffic.received_bytes += payload.len() as u64;
+                self.traffic.sound_packets += 1;
+            }
             DownKind::Video { kind, sequence, timestamp, marker, payload } => {
+                self.traffic.received_bytes += payload.len() as u64;
+                self.traffic.picture_packets += 1;
                 let payload = Bytes::copy_from_slice(&payload);
                 let packet =
                     Packet { sequence, timestamp, marker, arrival: now, audio_level_dbov: None, payload };
                 let viewer = self.id();
                 let sink = &mut self.sinks[usize::from(kind == SourceKind::Content)];
+                let lost = sink.lost;
                 if sink.packet(&packet, viewer, now, record) {
                     self.out.push(Up::KeyframeRequest(kind));
                 }
+                if kind == SourceKind::Main {
+                    self.traffic.pictures_lost += sink.lost - lost;
+                }
             }
-            DownKind::Sound(payload) => {
-                self.packets += 1;
+            DownKind::Sound { sequence, payload } => {
+                self.traffic.received_bytes += payload.len() as u64;
+                self.traffic.sound_packets += 1;
+                self.sound.arrived(sequence, delay);
                 for (source, level) in tones::levels(&payload).into_iter().flatten() {
-                    if level < tones::SILENT_DB {
-                        *self.powers.entry(source).or_default() += 10_f64.powf(-f64::from(level) / 10.0);
-                    }
+                    *self.powers.entry(source).or_default() += 10_f64.powf(-f64::from(level) / 10.0);
                 }
             }
             DownKind::KeyframeRequest(kind) => self.sender.keyframe_asked(kind),
@@ -226,14 +315,15 @@ impl Client {
 
     fn listen(&mut self, now: Mono, record: &mut Record) {
         self.heard_until = now + HEARD_EVERY;
-        let (packets, powers) = (std::mem::take(&mut self.packets), std::mem::take(&mut self.powers));
+        let powers = std::mem::take(&mut self.powers);
+        let SoundCounts { packets, missing, gaps } = std::mem::take(&mut self.sound.counts);
         if packets == 0 {
             return;
         }
         let level = |power: f64| (-10.0 * (power / f64::from(packets)).max(1e-12).log10()) as u8;
         let sources = powers.into_iter().map(|(source, power)| (source, level(power)));
         let sources = sources.filter(|(_, level)| *level < 60).collect();
-        record.heard(Heard { at: now, listener: self.id(), sources });
+        record.heard(Heard { at: now, listener: self.id(), sources, packets, missing, gaps });
     }
 }
 
@@ -246,6 +336,7 @@ impl Sink {
             reader: Reader::default(),
             layouts: VecDeque::new(),
             asked: None,
+            lost: 0,
         }
     }
 
@@ -257,6 +348,7 @@ impl Sink {
         }
         self.expected = Some(packet.sequence + 1);
         if missing > 0 {
+            self.lost += missing;
             self.depacketizer.lost(missing);
         }
         self.depacketizer.push(packet);

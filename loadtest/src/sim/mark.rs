@@ -5,10 +5,7 @@
 use mcu_core::id::{ParticipantId, SourceId, SourceKind};
 
 /// Participants that can be told apart: 1 to this.
-pub(super) const PARTICIPANTS_MAX: u64 = 12;
-/// Pictures of one source that can be told apart.
-const NUMBERS: u8 = 128;
-
+pub(super) const PARTICIPANTS_MAX: u64 = 100;
 /// Whose picture, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark {
@@ -19,23 +16,26 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// Pictures of one source that can be told apart.
+    pub(super) const NUMBERS: u8 = 128;
+
     /// Picture `number` of `source`.
     pub(super) fn new(source: SourceId, number: u32) -> Self {
-        Self { source, number: (number % u32::from(NUMBERS)) as u8 }
+        Self { source, number: (number % u32::from(Self::NUMBERS)) as u8 }
     }
 
     /// The colour that says so.
     pub(super) fn colour(self) -> [u8; 3] {
         let kind = u8::from(self.source.kind == SourceKind::Content);
-        let y = 30 + 8 * (2 * (self.source.participant.0.min(PARTICIPANTS_MAX) as u8 - 1) + kind);
+        let y = 20 + 2 * (self.source.participant.0.clamp(1, PARTICIPANTS_MAX) as u8 - 1) + kind;
         let u = 60 + self.number;
         [y, u, check(y, u)]
     }
 
     /// What a colour says; nothing unless it is certain.
     pub(super) fn read([y, u, v]: [u8; 3]) -> Option<Self> {
-        let code = y.checked_sub(30).filter(|code| code.is_multiple_of(8))? / 8;
-        let number = u.checked_sub(60).filter(|number| *number < NUMBERS)?;
+        let code = y.checked_sub(20)?;
+        let number = u.checked_sub(60).filter(|number| *number < Self::NUMBERS)?;
         let known = u64::from(code) < 2 * PARTICIPANTS_MAX && v == check(y, u);
         let kind = if code % 2 == 0 { SourceKind::Main } else { SourceKind::Content };
         let participant = ParticipantId(u64::from(code / 2) + 1);
@@ -59,7 +59,7 @@ mod tests {
                 .into_iter()
                 .chain([SourceId::main(ParticipantId(participant))])
             {
-                for number in 0..u32::from(NUMBERS) {
+                for number in 0..u32::from(Mark::NUMBERS) {
                     let mark = Mark::new(source, number);
                     assert_eq!(Mark::read(mark.colour()), Some(mark));
                 }

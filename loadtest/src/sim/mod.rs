@@ -19,11 +19,15 @@
 //! | `node` | conference, engine and seats, wired as the node wires them |
 //! | `world` | the queue of events, and the order of what happens at one moment |
 //! | `record` | the event log, and what tests ask of it |
+//! | `play` | a whole scenario, room after room, and its report |
+//! | `meter` | one stay's figures, from what was seen and heard |
 
 mod client;
 mod coded;
 mod mark;
+mod meter;
 mod node;
+mod play;
 mod record;
 mod seat;
 mod sender;
@@ -32,9 +36,10 @@ mod tones;
 mod wire;
 mod world;
 
-pub use client::{Profile, Tile};
+pub use client::{Profile, Tile, Traffic};
 pub use coded::Census;
 pub use mark::Mark;
+pub use play::{NotSimulated, ROOM_PEOPLE_MAX, Watcher, not_judged, play};
 pub use record::{ClassChange, Heard, Plan, Record, Seen, Sent};
 pub use sender::Madness;
 pub use world::{Action, World};

@@ -47,6 +47,12 @@ pub struct Heard {
     pub listener: ParticipantId,
     /// Whose tones, and how far below a full-scale sine, in dB; only what is above -60 dB.
     pub sources: Vec<(SourceId, u8)>,
+    /// Packets of sound that it was time for: those that came, and those that never did.
+    pub packets: u32,
+    /// Of them, those that did not come, or came after a playout delay of 100 ms was over.
+    pub missing: u32,
+    /// Runs of such.
+    pub gaps: u32,
 }
 
 impl Heard {
@@ -76,7 +82,7 @@ pub struct ClassChange {
     pub class: RateClass,
 }
 
-/// Everything that a run leaves behind.
+/// Everything that a run leaves behind; whoever takes it out as it goes on, keeps it short.
 #[derive(Debug, Default)]
 pub struct Record {
     /// One line per event, in their order.
@@ -125,7 +131,10 @@ impl Record {
 
     pub(super) fn heard(&mut self, heard: Heard) {
         let Heard { at, listener, .. } = heard;
-        self.note(at, format_args!("{listener} hears {:?}", heard.sources));
+        self.note(
+            at,
+            format_args!("{listener} hears {:?}, {} of {}", heard.sources, heard.missing, heard.packets),
+        );
         self.heard.push(heard);
     }
 

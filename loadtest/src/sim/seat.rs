@@ -30,6 +30,8 @@ pub(super) struct Seat {
     sounds: [Option<SoundLine>; 2],
     downlink: Downlink,
     hears: bool,
+    /// Packets of sound so far.
+    sounds_sent: u64,
     sending: Sending,
 }
 
@@ -62,6 +64,7 @@ impl Seat {
             sounds,
             downlink: Downlink::new(participant, offsets),
             hears,
+            sounds_sent: 0,
             sending: Sending::new(START_KBPS, now),
         }
     }
@@ -100,7 +103,9 @@ impl Seat {
         if let Some(payload) =
             own.map(|(_, payload)| payload).or(burst.shared.as_ref()).filter(|_| self.hears)
         {
-            self.sending.push(DownKind::Sound(payload.clone()), now);
+            let sound = DownKind::Sound { sequence: self.sounds_sent, payload: payload.clone() };
+            self.sounds_sent += 1;
+            self.sending.push(sound, now);
         }
     }
 

@@ -99,6 +99,8 @@ struct PictureSource {
     kbps: u32,
     paused: bool,
     keyframe: bool,
+    /// When the pictures of each number were taken, the newest.
+    captured: Box<[Mono; Mark::NUMBERS as usize]>,
 }
 
 #[derive(Debug)]
@@ -140,12 +142,28 @@ impl Sender {
             sender.begin_picture(SourceKind::Main, now);
         }
         if microphone {
-            let phase = Duration::from_micros(sender.dice.random_range(0..20_000));
-            let (sequence, offset) = (sender.dice.random_range(0..30_000), sender.dice.random());
-            let source = SourceId::main(participant);
-            sender.sounds[0] = Some(SoundSource { source, sequence, offset, next: now + phase });
+            sender.speak(true, now);
         }
         sender
+    }
+
+    /// Begins to hum its tone, or falls silent.
+    pub(super) fn speak(&mut self, speaks: bool, now: Mono) {
+        let [voice, _] = &mut self.sounds;
+        if !speaks {
+            *voice = None;
+        } else if voice.is_none() {
+            let phase = Duration::from_micros(self.dice.random_range(0..20_000));
+            let (sequence, offset) = (self.dice.random_range(0..30_000), self.dice.random());
+            let source = SourceId::main(self.participant);
+            *voice = Some(SoundSource { source, sequence, offset, next: now + phase });
+        }
+    }
+
+    /// When the newest picture of this number was taken; `None` when no such picture is sent any more.
+    pub(super) fn captured(&self, mark: Mark) -> Option<Mono> {
+        let picture = self.pictures[at(mark.source.kind)].as_ref()?;
+        Some(picture.captured[usize::from(mark.number)])
     }
 
     /// Begins to send pictures of a kind; a camera's moments are its own.
@@ -162,6 +180,7 @@ impl Sender {
             kbps: START_KBPS,
             paused: false,
             keyframe: true,
+            captured: Box::new([now; Mark::NUMBERS as usize]),
         });
     }
 
@@ -271,7 +290,9 @@ impl PictureSource {
     }
 
     fn send(&mut self, captured: Mono, ahead: u32, keyframe: bool, out: &mut Vec<Up>) {
-        let mosaic = Mosaic::plain(PICTURE, Mark::new(self.source, self.number).colour());
+        let mark = Mark::new(self.source, self.number);
+        self.captured[usize::from(mark.number)] = captured;
+        let mosaic = Mosaic::plain(PICTURE, mark.colour());
         let data = self.writer.unit(&mosaic, keyframe, self.kbps, 30);
         let unit = EncodedUnit { keyframe: data[0] & 1 == 0, data, at: MediaTime::from_mono(captured) };
         let unit = self.packetizer.packetize(&unit).expect("a unit of a few packets");

@@ -84,12 +84,10 @@ impl Sending {
 
     /// The packet that leaves at `now`, if one does.
     pub(super) fn pop(&mut self, now: Mono) -> Option<Down> {
-        if self.due()? > now {
-            return None;
-        }
+        let leaves = self.due().filter(|due| *due <= now)?;
         let Queued { what, .. } = self.queue.pop_front()?;
         let kbps = (self.estimate_kbps() as u64 * PACING_PERCENT / 100).max(1);
-        self.free_at = now + Duration::from_nanos(what.len() as u64 * 8 * 1_000_000 / kbps);
+        self.free_at = leaves + Duration::from_nanos(what.len() as u64 * 8 * 1_000_000 / kbps);
         Some(Down { sent: now, what })
     }
 

@@ -6,16 +6,18 @@ use super::coded::Census;
 use super::mark::PARTICIPANTS_MAX;
 use codecs::opus::{FRAME_SAMPLES, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
 use mcu_core::id::{ParticipantId, SourceId, SourceKind};
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
 use std::f64::consts::TAU;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 /// Tones that there are: two for each participant.
 const TONES: usize = 2 * PARTICIPANTS_MAX as usize;
 /// Periods of tone 0 in a packet; each next one has `STEP` more.
 const FIRST: usize = 8;
 /// Periods from one tone to the next.
-const STEP: usize = 3;
+const STEP: usize = 2;
 /// First byte of a sender's packet.
 const SENT: u8 = b'T';
 /// First byte of a mix's packet.
@@ -23,7 +25,15 @@ const MIXED: u8 = b'M';
 /// Bytes of every packet: Opus at 32 kbit/s.
 const PACKET_BYTES: usize = 80;
 /// The level of nothing, in dB below a full-scale sine.
-pub(super) const SILENT_DB: u8 = 127;
+const SILENT_DB: u8 = 127;
+/// Quieter tones are not named in a mix.
+const NAMED_DB_MAX: u8 = 90;
+/// Tones that a mix's packet has room for; the loudest are named.
+const NAMED_MAX: usize = (PACKET_BYTES - 2) / 2;
+
+/// One period of a sine over a packet.
+static SINE: LazyLock<[f32; FRAME_SAMPLES]> =
+    LazyLock::new(|| std::array::from_fn(|at| (at as f64 * TAU / FRAME_SAMPLES as f64).sin() as f32));
 
 fn tone_of(source: SourceId) -> usize {
     let kind = usize::from(source.kind == SourceKind::Content);
@@ -35,8 +45,9 @@ fn source_of(tone: usize) -> SourceId {
     SourceId { participant: ParticipantId(tone as u64 / 2 + 1), kind }
 }
 
-fn angle(tone: usize, at: usize) -> f64 {
-    ((FIRST + STEP * tone) * (at % FRAME_SAMPLES)) as f64 * TAU / FRAME_SAMPLES as f64
+/// Whole periods of a tone in a packet.
+const fn periods(tone: usize) -> usize {
+    FIRST + STEP * tone
 }
 
 /// 20 ms of `source`'s tone; `volume` is a 256th of full scale.
@@ -46,10 +57,11 @@ pub(super) fn packet(source: SourceId, volume: u8) -> Vec<u8> {
     packet
 }
 
-/// How loud each source is in a mix's packet: dB below a full-scale sine; nothing unless it is such a packet.
+/// How loud each source is that is in a mix's packet: dB below a full-scale sine; nothing unless it is such a packet.
 pub(super) fn levels(packet: &[u8]) -> Option<impl Iterator<Item = (SourceId, u8)>> {
-    let levels = packet.strip_prefix(&[MIXED])?.get(..TONES)?;
-    Some(levels.iter().enumerate().map(|(tone, level)| (source_of(tone), *level)))
+    let (count, named) = packet.strip_prefix(&[MIXED])?.split_first()?;
+    let named = named.get(..2 * usize::from(*count))?;
+    Some(named.chunks_exact(2).map(|pair| (source_of(usize::from(pair[0])), pair[1])))
 }
 
 /// Decodes senders' packets.
@@ -63,7 +75,7 @@ pub(super) struct ToneDecoder {
 impl ToneDecoder {
     fn play(&mut self, out: &mut [f32]) {
         for sample in out {
-            *sample = angle(self.tone, self.at).sin() as f32 * self.volume;
+            *sample = SINE[periods(self.tone) * self.at % FRAME_SAMPLES] * self.volume;
             self.at = (self.at + 1) % FRAME_SAMPLES;
         }
     }
@@ -106,24 +118,45 @@ impl SoundDecoder for ToneDecoder {
 }
 
 /// Encodes mixes.
-#[derive(Debug)]
 pub(super) struct ToneEncoder {
     census: Arc<Census>,
+    transform: Arc<dyn RealToComplex<f32>>,
+    samples: Vec<f32>,
+    spectrum: Vec<Complex<f32>>,
+    scratch: Vec<Complex<f32>>,
+    named: Vec<(u8, u8)>,
 }
 
 impl ToneEncoder {
-    pub(super) const fn new(census: Arc<Census>) -> Self {
-        Self { census }
+    pub(super) fn new(census: Arc<Census>) -> Self {
+        let transform = RealFftPlanner::new().plan_fft_forward(FRAME_SAMPLES);
+        Self {
+            census,
+            samples: transform.make_input_vec(),
+            spectrum: transform.make_output_vec(),
+            scratch: transform.make_scratch_vec(),
+            named: Vec::with_capacity(TONES),
+            transform,
+        }
     }
 }
 
 impl SoundEncoder for ToneEncoder {
     fn encode(&mut self, pcm: &[f32; FRAME_SAMPLES], out: &mut [u8]) -> Result<usize, SoundEncodeError> {
         self.census.mixes.fetch_add(1, Ordering::Relaxed);
+        self.samples.copy_from_slice(pcm);
+        self.transform
+            .process_with_scratch(&mut self.samples, &mut self.spectrum, &mut self.scratch)
+            .expect("the lists are as long as it made them");
+        self.named.clear();
+        let levels = (0..TONES).map(|tone| (level_db(self.spectrum[periods(tone)]), tone as u8));
+        self.named.extend(levels.filter(|(level, _)| *level <= NAMED_DB_MAX));
+        self.named.sort_unstable();
+        self.named.truncate(NAMED_MAX);
         out[..PACKET_BYTES].fill(0);
-        out[0] = MIXED;
-        for tone in 0..TONES {
-            out[1 + tone] = level_db(pcm, tone);
+        (out[0], out[1]) = (MIXED, self.named.len() as u8);
+        for ((level, tone), pair) in self.named.iter().zip(out[2..].chunks_exact_mut(2)) {
+            pair.copy_from_slice(&[*tone, *level]);
         }
         Ok(PACKET_BYTES)
     }
@@ -137,15 +170,9 @@ impl SoundEncoder for ToneEncoder {
     }
 }
 
-/// Goertzel's filter at a tone's own frequency.
-fn level_db(pcm: &[f32; FRAME_SAMPLES], tone: usize) -> u8 {
-    let coefficient = 2.0 * ((FIRST + STEP * tone) as f64 * TAU / FRAME_SAMPLES as f64).cos();
-    let (mut one, mut two) = (0.0, 0.0);
-    for sample in pcm {
-        (one, two) = (f64::from(*sample) + coefficient * one - two, one);
-    }
-    let power = one * one + two * two - coefficient * one * two;
-    let amplitude = power.max(0.0).sqrt() * 2.0 / FRAME_SAMPLES as f64;
+/// The level of the tone whose line of the spectrum this is.
+fn level_db(line: Complex<f32>) -> u8 {
+    let amplitude = f64::from(line.norm()) * 2.0 / FRAME_SAMPLES as f64;
     (-20.0 * amplitude.max(1e-9).log10()).clamp(0.0, f64::from(SILENT_DB)) as u8
 }
 
@@ -156,7 +183,7 @@ mod tests {
     #[test]
     fn a_mix_says_which_tones_are_in_it_and_which_are_not() {
         let mut pcm = [0.0; FRAME_SAMPLES];
-        let sources = [1, 3, 12].map(|n| SourceId::main(ParticipantId(n)));
+        let sources = [1, 3, 100].map(|n| SourceId::main(ParticipantId(n)));
         for source in sources {
             let mut part = [0.0; FRAME_SAMPLES];
             ToneDecoder::default().decode(&packet(source, 64), &mut part).expect("a packet");
@@ -164,9 +191,9 @@ mod tests {
         }
         let mut out = [0; 1_275];
         let bytes = ToneEncoder::new(Arc::default()).encode(&pcm, &mut out).expect("room");
-        for (source, level) in levels(&out[..bytes]).expect("a mix") {
-            let expected = if sources.contains(&source) { 12..=13 } else { 80..=SILENT_DB };
-            assert!(expected.contains(&level), "{source:?} at -{level} dB");
-        }
+        let mut named: Vec<(SourceId, u8)> = levels(&out[..bytes]).expect("a mix").collect();
+        named.sort_unstable();
+        assert_eq!(named.iter().map(|(source, _)| *source).collect::<Vec<_>>(), sources);
+        assert!(named.iter().all(|(_, level)| (12..=13).contains(level)), "{named:?}");
     }
 }

@@ -61,8 +61,8 @@ pub(super) struct Down {
 pub(super) enum DownKind {
     /// A packet of a picture.
     Video { kind: SourceKind, sequence: u64, timestamp: u32, marker: bool, payload: Arc<[u8]> },
-    /// 20 ms of sound.
-    Sound(Arc<[u8]>),
+    /// 20 ms of sound, numbered.
+    Sound { sequence: u64, payload: Arc<[u8]> },
     /// Nothing, to learn what the way carries.
     Padding,
     /// A picture of this source cannot be decoded.
@@ -73,7 +73,7 @@ impl DownKind {
     /// Bytes of its datagram.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Video { payload, .. } | Self::Sound(payload) => payload.len() + OVERHEAD_BYTES,
+            Self::Video { payload, .. } | Self::Sound { payload, .. } => payload.len() + OVERHEAD_BYTES,
             Self::Padding => PADDING_BYTES,
             Self::KeyframeRequest(_) => FEEDBACK_BYTES,
         }

@@ -3,8 +3,9 @@
 //! Time jumps from one due moment to the next. What is due at one moment happens in this order: script, datagrams that
 //! reach the node (people in the order of their ids), the node, datagrams and events that set out, people.
 
-use super::client::{Client, Profile};
+use super::client::{Client, Profile, Traffic};
 use super::coded::Census;
+use super::mark::Mark;
 use super::node::{Node, Path};
 use super::record::Record;
 use super::sender::Madness;
@@ -37,6 +38,8 @@ pub enum Action {
     State(ParticipantId, StateChange),
     /// Two exchange their seats.
     Swap(ParticipantId, ParticipantId),
+    /// Begins to speak and says so, or falls silent and is muted.
+    Speak(ParticipantId, bool),
     /// The network from the node to it is another from now on.
     Down(ParticipantId, Link),
     /// Goes mad in these ways, one after the other; in none: comes to its senses.
@@ -48,6 +51,8 @@ pub enum Action {
 /// A meeting in virtual time.
 pub struct World {
     seed: u64,
+    /// Everything happens at whole multiples of it; `None`: at its very moment.
+    step: Option<Duration>,
     dice: StdRng,
     now: Mono,
     node: Node,
@@ -65,6 +70,7 @@ impl World {
     pub fn new(seed: u64, settings: Settings) -> Self {
         Self {
             seed,
+            step: None,
             dice: StdRng::seed_from_u64(seed),
             now: Mono::ZERO,
             node: Node::new(settings, Mono::ZERO),
@@ -74,6 +80,13 @@ impl World {
             asked: 0,
             record: Record::default(),
         }
+    }
+
+    /// The same where time goes on in steps of so much, at most a block of sound: what is due within one happens at its end. Of
+    /// a hundred people something is due all the time, and looking for what is next costs more than doing it.
+    #[must_use]
+    pub fn in_steps_of(self, step: Duration) -> Self {
+        Self { step: Some(step), ..self }
     }
 
     /// Something happens at `ms`.
@@ -111,13 +124,21 @@ impl World {
         self.node.conference()
     }
 
+    /// What has passed between `participant` and the node; `None` when it is not there.
+    pub fn traffic(&self, participant: ParticipantId) -> Option<Traffic> {
+        self.clients.get(&participant).map(|client| client.traffic)
+    }
+
+    /// When the picture that says `mark` was taken; `None` when its source is gone.
+    pub fn captured(&self, mark: Mark) -> Option<Mono> {
+        self.clients.get(&mark.source.participant)?.sender.captured(mark)
+    }
+
     /// Lets time pass until `ms`.
     pub fn run_until(&mut self, ms: u64) {
         let end = Mono::from_millis(ms);
         loop {
-            let script = self.script.keys().next().map(|(at, _)| *at);
-            let clients = self.clients.values().filter_map(Client::due);
-            let due = clients.chain(script).chain([self.node.due()]).min().unwrap_or(end);
+            let due = self.step.map_or_else(|| self.due().unwrap_or(end), |step| self.now + step);
             if due > end {
                 break;
             }
@@ -125,6 +146,13 @@ impl World {
             self.step();
         }
         self.now = end;
+    }
+
+    /// When something happens next.
+    fn due(&self) -> Option<Mono> {
+        let script = self.script.keys().next().map(|(at, _)| *at);
+        let clients = self.clients.values().filter_map(Client::due);
+        clients.chain(script).chain([self.node.due()]).min()
     }
 
     fn step(&mut self) {
@@ -182,6 +210,13 @@ impl World {
                         client.sender.end_picture(SourceKind::Content);
                     }
                 }
+                self.node.input(Input::State { participant, change }, now, &mut self.record);
+            }
+            Action::Speak(participant, speaks) => {
+                if let Some(client) = self.clients.get_mut(&participant) {
+                    client.sender.speak(speaks, now);
+                }
+                let change = StateChange { muted: Some(!speaks), ..StateChange::default() };
                 self.node.input(Input::State { participant, change }, now, &mut self.record);
             }
             Action::Swap(one, other) => {
