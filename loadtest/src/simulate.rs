@@ -65,7 +65,7 @@ pub(crate) async fn simulate(
     mut interrupt: Pin<&mut (dyn Future<Output = ()> + Send)>,
 ) -> Result<u8, Trouble> {
     let unwritable =
-        |source| Trouble::EventLog { path: event_log.unwrap_or(Path::new("")).to_owned(), source };
+        |source| Trouble::EventLog { path: event_log.map(Path::to_owned).unwrap_or_default(), source };
     let file = event_log.map(File::create).transpose().map_err(unwritable)?;
     let left_out = not_judged(&scenario.thresholds);
     let screen = Arc::new(Screen::new(&scenario.name));

@@ -105,9 +105,14 @@ impl Mosaic {
         for (plane, mut pixels) in frame.planes_mut().into_iter().enumerate() {
             let (width, height) = (usize::from(pixels.size.width), usize::from(pixels.size.height));
             for y in 0..height {
-                let cells = &self.rows[y * ROWS / height];
-                for (x, pixel) in pixels.row_mut(y).iter_mut().enumerate() {
-                    *pixel = cells[x * COLUMNS / width][plane];
+                let (cells, row) = (&self.rows[y * ROWS / height], pixels.row_mut(y));
+                let mut from = 0;
+                for run in cells.chunk_by(|a, b| a == b) {
+                    // The first pixel that is beyond the run's last cell.
+                    let cell = run.len() + from;
+                    let pixel = |cell: usize| (cell * width).div_ceil(COLUMNS);
+                    row[pixel(from)..pixel(cell)].fill(run[0][plane]);
+                    from = cell;
                 }
             }
         }

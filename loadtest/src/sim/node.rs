@@ -80,6 +80,8 @@ pub(super) struct Path {
     pub(super) sends: bool,
     pub(super) hears: bool,
     pub(super) content: bool,
+    /// See [`super::Profile::whole_pictures`].
+    pub(super) whole_pictures: bool,
     /// Random, for its two picture lines.
     pub(super) rtp_offsets: [u32; 2],
 }
@@ -223,7 +225,7 @@ impl Node {
             main: path.hears.then(|| line(0)),
             content: (path.hears && path.content).then(|| line(1)),
         };
-        let mut seat = Seat::new(self.conference.id(), participant, feeds, (receives, path.hears), now);
+        let mut seat = Seat::new(self.conference.id(), feeds, &path, receives, now);
         if let Some(plan) = self.views.current() {
             seat.select(plan, now);
         }

@@ -91,13 +91,13 @@ pub fn play(
     let companies = Company::of_all(&schedule);
     let (mut passages, mut timeline) = (Vec::new(), Timeline::default());
     let (mut encoders_max, mut ended_by) = (0, EndedBy::Schedule);
-    for room in 0..schedule.rooms.len() {
+    for (room, company) in companies.iter().enumerate() {
         let mut stage = RoomStage::new(scenario, &schedule, room);
         if !stage.play(&mut timeline, watcher) {
             ended_by = EndedBy::Interrupt;
         }
         encoders_max += u64::from(stage.encoders_max);
-        passages.extend(stage.passages(&companies[room]));
+        passages.extend(stage.passages(company));
         if ended_by == EndedBy::Interrupt {
             break;
         }
@@ -166,7 +166,7 @@ impl Timeline {
         }
         let moment = &mut self.0[look];
         let kbps = |bytes: u64| bytes as f64 * 8.0 / 1_000.0 / LOOK.as_secs_f64();
-        moment.at_ms = at.as_millis() as u64;
+        moment.at_ms = at.as_millis();
         moment.connected += connected;
         moment.sent_kbps += kbps(sent_bytes);
         moment.received_kbps += kbps(received_bytes);
@@ -357,6 +357,7 @@ impl<'a> RoomStage<'a> {
             overlay: group.overlay,
             content: group.kind == ParticipantKind::Webrtc,
             measures: person.measures,
+            whole_pictures: !person.measures && group.network.is_none(),
             up,
             down,
         };

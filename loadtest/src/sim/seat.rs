@@ -2,6 +2,7 @@
 //!
 //! The receiving lines and the downlink are the node's own; only pacer and estimate are [`Sending`], a model.
 
+use super::node::Path;
 use super::sending::Sending;
 use super::wire::{Down, DownKind, Media, Up};
 use mcu_core::conference::input::{Input, Medium as Heard, Receives};
@@ -30,6 +31,7 @@ pub(super) struct Seat {
     sounds: [Option<SoundLine>; 2],
     downlink: Downlink,
     hears: bool,
+    whole_pictures: bool,
     /// Packets of sound so far.
     sounds_sent: u64,
     sending: Sending,
@@ -38,11 +40,12 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn new(
         conference: ConferenceId,
-        participant: ParticipantId,
         feeds: LineFeeds,
-        (receives, hears): (Receives, bool),
+        path: &Path,
+        receives: Receives,
         now: Mono,
     ) -> Self {
+        let Path { participant, hears, whole_pictures, .. } = *path;
         let mut sync = LipSync::default();
         let source = |kind| SourceId { participant, kind };
         let [main_picture, content_picture] = feeds.pictures;
@@ -64,6 +67,7 @@ impl Seat {
             sounds,
             downlink: Downlink::new(participant, offsets),
             hears,
+            whole_pictures,
             sounds_sent: 0,
             sending: Sending::new(START_KBPS, now),
         }
@@ -77,6 +81,11 @@ impl Seat {
     /// Sends one picture, if it is for this one; true when a key frame is needed.
     pub(super) fn send_video(&mut self, burst: &VideoBurst, now: Mono) -> bool {
         match self.downlink.offer(burst, self.sending.first_unsent(), now) {
+            Some(Verdict::Send { .. }) if self.whole_pictures => {
+                let (packets, bytes) = (burst.unit.payloads.len() as u32, burst.unit.byte_len());
+                self.sending.push(DownKind::Picture { packets, bytes }, now);
+                false
+            }
             Some(Verdict::Send { kind, placed }) => {
                 for (at, payload) in burst.unit.payloads.iter().enumerate() {
                     let video = DownKind::Video {

@@ -61,6 +61,8 @@ pub(super) struct Down {
 pub(super) enum DownKind {
     /// A packet of a picture.
     Video { kind: SourceKind, sequence: u64, timestamp: u32, marker: bool, payload: Arc<[u8]> },
+    /// A whole picture, for those who only count: so many packets with so many bytes of payload.
+    Picture { packets: u32, bytes: usize },
     /// 20 ms of sound, numbered.
     Sound { sequence: u64, payload: Arc<[u8]> },
     /// Nothing, to learn what the way carries.
@@ -74,6 +76,7 @@ impl DownKind {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Video { payload, .. } | Self::Sound { payload, .. } => payload.len() + OVERHEAD_BYTES,
+            Self::Picture { packets, bytes } => bytes + *packets as usize * OVERHEAD_BYTES,
             Self::Padding => PADDING_BYTES,
             Self::KeyframeRequest(_) => FEEDBACK_BYTES,
         }

@@ -264,6 +264,7 @@ impl World {
             sends: client.profile.via.sends(),
             hears: client.profile.via.receives(),
             content: client.profile.content,
+            whole_pictures: client.profile.whole_pictures,
             rtp_offsets: [self.dice.random(), self.dice.random()],
         };
         self.node.attach(path, self.now, &mut self.record);
