@@ -373,6 +373,13 @@ fn a_scenario_in_virtual_time_is_judged_as_a_run_and_is_the_same_again() {
     let visits = |name: &str| report.participants.iter().filter(|p| p.who.name == name).count();
     let guests: usize = (1..=4).map(|n| visits(&format!("guest {n}"))).sum();
     assert!(guests > 4, "some came back: {guests}");
+    // Whoever only counts came in as well: in the room of those who send from the beginning, soon.
+    let joined = |p: &loadtest::report::Participant| p.join_ms.is_none_or(|ms| ms < 3_000);
+    assert!(
+        report.participants.iter().all(joined),
+        "{:?}",
+        report.participants.iter().map(|p| p.join_ms).collect::<Vec<_>>()
+    );
     let host = report.participant("host 1", 1).expect("is in");
     let measured = host.measured.as_ref().expect("measures");
     let sees = |name: &str| measured.sees.iter().find(|seen| seen.name == name && seen.expected && seen.seen);

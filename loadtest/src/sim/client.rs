@@ -133,6 +133,10 @@ pub struct Traffic {
     pub sound_packets: u64,
     /// Packets of the main picture that never came.
     pub pictures_lost: u64,
+    /// When the first packet of a picture came to one who only counts.
+    pub first_picture: Option<Mono>,
+    /// When the first packet of sound came to one who only counts.
+    pub first_sound: Option<Mono>,
 }
 
 /// How the packets of the sound come.
@@ -274,14 +278,17 @@ impl Client {
         self.arrivals.slowest = self.arrivals.slowest.max(delay);
         match what {
             DownKind::Video { payload, .. } if !self.profile.measures => {
+                self.traffic.first_picture.get_or_insert(now);
                 self.traffic.received_bytes += payload.len() as u64;
                 self.traffic.picture_packets += 1;
             }
             DownKind::Picture { packets, bytes } => {
+                self.traffic.first_picture.get_or_insert(now);
                 self.traffic.received_bytes += bytes as u64;
                 self.traffic.picture_packets += u64::from(packets);
             }
             DownKind::Sound { payload, .. } if !self.profile.measures => {
+                self.traffic.first_sound.get_or_insert(now);
                 self.traffic.received_bytes += payload.len() as u64;
                 self.traffic.sound_packets += 1;
             }
