@@ -394,8 +394,10 @@ impl<'a> RoomStage<'a> {
             let connected_ms =
                 (ended.since(began).as_millis() as u64 >= CONNECTED_MS).then_some(CONNECTED_MS);
             let since = |at: Mono| at.since(began).as_millis() as u64;
-            report.join.first_picture_ms = report.join.first_picture_ms.or(traffic.first_picture.map(since));
-            report.join.first_sound_ms = report.join.first_sound_ms.or(traffic.first_sound.map(since));
+            report.join.first_picture_ms =
+                report.join.first_picture_ms.or_else(|| traffic.first_picture.map(since));
+            report.join.first_sound_ms =
+                report.join.first_sound_ms.or_else(|| traffic.first_sound.map(since));
             (report.join.joined_ms, report.join.connected_ms) = (Some(0), connected_ms);
             (report.sent.bytes, report.sent.sound_packets) = (traffic.sent_bytes, traffic.sent_sounds);
             report.received.bytes = traffic.received_bytes;
