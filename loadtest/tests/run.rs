@@ -430,12 +430,15 @@ fn a_full_disk_costs_the_report_and_not_the_verdict() {
     let to = |report| [text(&scenario), "--announce", text(&node.announce), "--report-dir", text(report)];
     // The control, which also makes what is sent: there would be no room for that either.
     let control = run(&to(&whole));
-    assert_eq!(control.code, Some(i32::from(exit_code(report(&whole).verdict))), "{}", control.error);
+    let verdict = report(&whole).verdict;
+    assert_eq!(control.code, Some(i32::from(exit_code(verdict))), "{}", control.error);
+    // A busy machine makes it INVALID, and nothing makes it FAIL.
+    assert_ne!(verdict, Verdict::Fail, "{}", control.out);
     assert!(std::fs::metadata(whole.join("report.json")).expect("was written").len() > 4_096);
 
     let said = said(harness_without_room(&to(&full)));
     assert_eq!(said.code, Some(6), "{}{}", said.out, said.error);
-    assert!(said.out.contains("alone: "), "{}", said.out);
+    assert!(said.out.contains("alone: PASS") || said.out.contains("alone: INVALID"), "{}", said.out);
     assert!(
         said.error.contains("report.json") && said.error.contains("the run itself is over"),
         "{}",

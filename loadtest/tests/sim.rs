@@ -417,6 +417,7 @@ fn a_bad_network_in_virtual_time_breaks_its_own_figures_alone() {
 fn a_run_in_virtual_time_can_be_cut_short_and_says_when_a_room_is_too_large() {
     let (_, report) = played(&two_rooms(1, "n0"), 9);
     assert_eq!(report.participants.len(), 7, "the first room alone: {:?}", report.because);
+    assert_eq!(report.ended_unix_ms, 9_000, "and not when it was planned to end");
     assert!(report.participants.iter().all(|p| p.ended_ms == 9_000 && p.failure.is_none()));
     let toml = "name = \"x\"\nduration_s = 9\n[[rooms]]\n[[rooms.groups]]\nkind = \"webrtc\"\ncount = 101\n";
     let scenario = Scenario::parse(toml, "test").expect("a scenario");

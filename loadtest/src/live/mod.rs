@@ -286,13 +286,7 @@ impl<'a> Play<'a> {
         let sentence = verdict::judge(&order.scenario.thresholds, &participants, &node, &harness, ended_by);
         RunReport {
             schema: SCHEMA,
-            scenario: ScenarioNote {
-                name: order.scenario.name.clone(),
-                seed: order.scenario.seed,
-                duration_ms: schedule.end.as_millis() as u64,
-                participants: schedule.people.len() as u32,
-                toml: order.scenario.toml.clone(),
-            },
+            scenario: ScenarioNote::of(&order.scenario, schedule),
             target: order.entrance.note(),
             started_unix_ms: stage.clock.unix_ms(begin),
             ended_unix_ms: stage.clock.unix_ms(end),

@@ -77,8 +77,18 @@ impl Counted {
 impl Passage {
     /// The stay of `who` from one moment to another, of whom nothing is expected and who expects nothing.
     pub fn new(who: Who, (began, ended): (Mono, Mono), counting: Option<Counted>, report: Report) -> Self {
-        let (shows, speaks, speaks_always, sees_all, hears_all) = (false, false, false, false, false);
-        Self { who, began, ended, counting, shows, speaks, speaks_always, sees_all, hears_all, report }
+        Self {
+            who,
+            began,
+            ended,
+            counting,
+            shows: false,
+            speaks: false,
+            speaks_always: false,
+            sees_all: false,
+            hears_all: false,
+            report,
+        }
     }
 
     /// When it was connected; `None` when it never was.

@@ -30,6 +30,7 @@ pub use stored::{Stored, StoredError};
 pub use verdict::{Excess, Judgement, Ruling, Verdict, rounded};
 
 use crate::scenario::Scenario;
+use crate::scenario::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
 /// Version of the JSON.
@@ -83,6 +84,19 @@ pub struct ScenarioNote {
     pub participants: u32,
     /// The whole TOML text, so that the run can be repeated from its report.
     pub toml: String,
+}
+
+impl ScenarioNote {
+    /// Of `scenario`, as `schedule` has planned it.
+    pub fn of(scenario: &Scenario, schedule: &Schedule) -> Self {
+        Self {
+            name: scenario.name.clone(),
+            seed: scenario.seed,
+            duration_ms: schedule.end.as_millis() as u64,
+            participants: schedule.people.len() as u32,
+            toml: scenario.toml.clone(),
+        }
+    }
 }
 
 /// What was measured, without secrets.

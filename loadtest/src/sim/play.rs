@@ -116,6 +116,8 @@ fn report(
     encoders_max: u64,
 ) -> RunReport {
     let participants = gather(passages, Mono::ZERO);
+    // An interrupted run is over before its schedule is.
+    let ended = passages.iter().map(|passage| passage.ended).max().unwrap_or(Mono::ZERO);
     let connected = passages.iter().filter_map(|p| Some(p.ended.since(p.connected()?).as_secs_f64()));
     let node =
         NodeUse { participant_s: connected.sum(), encoders_max: Some(encoders_max), ..NodeUse::default() };
@@ -130,16 +132,10 @@ fn report(
     let sentence = verdict::judge(&thresholds, &participants, &node, &harness, ended_by);
     RunReport {
         schema: SCHEMA,
-        scenario: ScenarioNote {
-            name: scenario.name.clone(),
-            seed: scenario.seed,
-            duration_ms: schedule.end.as_millis() as u64,
-            participants: schedule.people.len() as u32,
-            toml: scenario.toml.clone(),
-        },
+        scenario: ScenarioNote::of(scenario, schedule),
         target: TargetNote { kind: TargetKind::VirtualTime, base: "virtual time".to_owned() },
         started_unix_ms,
-        ended_unix_ms: started_unix_ms + schedule.end.as_millis() as u64,
+        ended_unix_ms: started_unix_ms + ended.as_millis(),
         ended_by,
         versions: Versions {
             harness: env!("CARGO_PKG_VERSION").to_owned(),
