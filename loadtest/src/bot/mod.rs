@@ -1,7 +1,8 @@
 //! One participant: joins, sends a loop, obeys what it is asked, measures what it is shown, leaves, reports.
 //!
 //! Flow: `signal` (words) and `peer` (media) -> `receive` (decode, bar codes, tones) -> `report`. One tokio task per
-//! bot; a measuring bot has a thread of its own for decoding, so that it never delays what it sends.
+//! bot; a measuring bot has a thread of its own for decoding, so that it never delays what it sends, and who only counts lives in
+//! the [`crowd`], so that it delays nobody.
 //! Bounds: every channel has a capacity, see each file. Only the node's public interfaces are used.
 //!
 //! ```no_run
@@ -20,6 +21,7 @@
 //! ```
 
 pub mod beep_log;
+pub mod crowd;
 mod door;
 pub mod freeze;
 mod jitter;
@@ -40,6 +42,7 @@ use crate::media::barcode::SenderId;
 use crate::media::loops::LoopSet;
 use crate::relay::profile::Profile;
 use beep_log::BeepLog;
+use crowd::Crowd;
 use lateness::Lateness;
 use mcu_core::media::codec::VideoCodec;
 use peer::Offered;
@@ -64,6 +67,8 @@ pub struct Stage {
     pub beeps: BeepLog,
     /// How late all of them sent.
     pub lateness: Lateness,
+    /// Where those live who only count.
+    pub crowd: Crowd,
 }
 
 impl Stage {
@@ -74,6 +79,7 @@ impl Stage {
             pictures: PictureLog::default(),
             beeps: BeepLog::default(),
             lateness: Lateness::default(),
+            crowd: Crowd::start(),
         }
     }
 }
@@ -233,12 +239,14 @@ impl Bot {
     }
 }
 
-/// Starts a bot on the current tokio runtime.
+/// Starts a bot: on the current tokio runtime, or, if it neither sends nor measures, among the stage's crowd.
 pub fn start(spec: BotSpec, stage: &Stage) -> Bot {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let empty = Report::new(spec.sender, spec.name.clone(), spec.measures.is_some());
     let (publish, snapshots) = watch::channel(empty);
-    let task = tokio::spawn(life::live(spec, stage.clone(), inbox, publish));
+    let only_counts = spec.sends.is_none() && spec.measures.is_none();
+    let life = life::live(spec, stage.clone(), inbox, publish);
+    let task = if only_counts { stage.crowd.spawn(life) } else { tokio::spawn(life) };
     Bot { commands, snapshots, task }
 }
 

@@ -108,6 +108,8 @@ pub struct Peer {
     picture_id: u16,
     /// When the library last looked at its timers.
     looked: Option<Instant>,
+    /// When it wants to be asked next; `None` when it was given something that it has not looked at.
+    next: Option<Instant>,
     /// What the library said to datagrams, until `poll` is asked.
     datagrams: Vec<Transmit>,
     events: Vec<PeerEvent>,
@@ -171,6 +173,7 @@ impl Peer {
             sound: None,
             picture_id: 0,
             looked: None,
+            next: None,
             datagrams: Vec::new(),
             events: Vec::new(),
         };
@@ -187,6 +190,7 @@ impl Peer {
         self.rtc.sdp_api().accept_answer(pending, answer)?;
         self.sound = self.outgoing(self.lines.sound, Codec::Opus);
         self.picture = sends.and_then(|codec| self.outgoing(self.lines.picture, str0m_codec(codec)));
+        self.next = None;
         Ok(())
     }
 
@@ -226,7 +230,8 @@ impl Peer {
         let is_looked_at = self.looked.replace(now).is_some_and(|looked| looked >= now);
         let before = now.checked_sub(MOMENT).filter(|_| is_looked_at);
         self.rtc.handle_input(Input::Receive(before.unwrap_or(now), receive))?;
-        self.drain(at).map(drop)
+        self.next = self.drain(at)?;
+        Ok(())
     }
 
     /// Lets time pass; fills `datagrams` and `events`; says when to call again.
@@ -240,12 +245,15 @@ impl Peer {
         datagrams: &mut Vec<Transmit>,
         events: &mut Vec<PeerEvent>,
     ) -> Result<Instant, PeerError> {
-        self.looked = Some(now);
-        self.rtc.handle_input(Input::Timeout(now))?;
-        let next = self.drain(at)?;
+        // After a datagram it has just looked at everything: asking again costs as much as the datagram did.
+        if self.next.is_none_or(|next| next <= now) {
+            self.looked = Some(now);
+            self.rtc.handle_input(Input::Timeout(now))?;
+            self.next = self.drain(at)?;
+        }
         datagrams.append(&mut self.datagrams);
         events.append(&mut self.events);
-        Ok(next.unwrap_or(now))
+        Ok(self.next.unwrap_or(now))
     }
 
     /// Takes everything that the library has to say; `None` when that was not all.
@@ -315,6 +323,7 @@ impl Peer {
     /// Sends a picture; `at` is its moment on the sender's clock.
     pub fn send_picture(&mut self, now: Instant, unit: &PacketizedUnit, at: MediaTime) {
         let Some(out) = &mut self.picture else { return };
+        self.next = None;
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(out.mid, None) else { return };
         let timestamp = out.timestamp_base.wrapping_add(at.to_rtp(ClockRate::VIDEO));
@@ -334,6 +343,7 @@ impl Peer {
     /// Sends 20 ms of sound; `at` is its moment on the sender's clock.
     pub fn send_sound(&mut self, now: Instant, packet: &Bytes, at: MediaTime, level_dbov: i8) {
         let Some(out) = &mut self.sound else { return };
+        self.next = None;
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(out.mid, None) else { return };
         let timestamp = out.timestamp_base.wrapping_add(at.to_rtp(ClockRate::OPUS));
@@ -361,6 +371,7 @@ impl Peer {
     pub fn set_rates(&mut self, current_kbps: u32, wanted_kbps: u32) {
         let rate = |kbps: u32| Bitrate::kbps(u64::from(kbps));
         self.rtc.bwe().set_bitrate(rate(current_kbps), rate(wanted_kbps));
+        self.next = None;
     }
 
     /// Asks the node for a key frame of a picture line.
@@ -372,6 +383,7 @@ impl Peer {
         let mut api = self.rtc.direct_api();
         if let Some(stream) = mid.and_then(|mid| api.stream_rx_by_mid(mid, None)) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
+            self.next = None;
         }
     }
 }

@@ -34,17 +34,23 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
+/// User time alone.
+fn user_ticks(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(11)?.parse().ok()
+}
+
 /// Whether it is niced: field 19.
 fn is_niced(stat: &str) -> bool {
     let nice = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(16));
     nice.and_then(|nice| nice.parse().ok()).is_some_and(|nice: i32| nice > 0)
 }
 
-/// What this process' own niced threads have used, in clock ticks: those that measure.
+/// What this process' own niced threads, those that measure or only count, have used under `nice` of `/proc/stat`, in clock ticks: user time.
+/// Their system time stands under `system`, as everybody's.
 fn own_niced_ticks() -> u64 {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    stats.filter(|stat| is_niced(stat)).filter_map(|stat| cpu_ticks(&stat)).sum()
+    stats.filter(|stat| is_niced(stat)).filter_map(|stat| user_ticks(&stat)).sum()
 }
 
 fn memory_bytes(status: &str) -> Option<u64> {
@@ -132,6 +138,7 @@ mod tests {
         let per_s = rustix::param::clock_ticks_per_second() as f64;
         assert_eq!(cpu_s(stat), Some(200.0 / per_s));
         assert_eq!(cpu_s("7 (short) S 1"), None);
+        assert_eq!(user_ticks(stat), Some(150));
         assert!(!is_niced(stat) && is_niced(&stat.replace(" 0 0 20 0 9", " 0 0 30 10 9")));
         assert_eq!(memory_bytes("Name:\tx\nVmRSS:\t    12 kB\n"), Some(12_288));
     }
