@@ -9,10 +9,12 @@ use crate::streams::{FPS, Stream};
 use crate::sys::cpu::process_cpu;
 use codecs::decode::VideoDecoder;
 use codecs::encode::{EncoderSettings, VideoEncoder};
-use codecs::opus::{FRAME_BYTES_MAX, FRAME_SAMPLES, OpusSettings, SoundDecoder, SoundEncoder};
+use codecs::opus::OpusSettings;
 use codecs::registry::{CodecFactory, NativeCodecs};
+use codecs::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES, SoundDecoder, SoundEncoder};
 use mcu_core::conference::plan::{MeetingPlan, Scene};
 use mcu_core::limits::{MIXED_STREAMS_MAX, TILES_MAX};
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::frame::{Frame, FramePool, Size};
 use mcu_core::media::samples::{BLOCK_SAMPLES, Block, SILENCE};
 use mcu_core::privacy::{Ledger, Plaintext, Purpose};
@@ -167,7 +169,7 @@ impl<'a> Floor<'a> {
         let sender = |stream| Sender {
             stream,
             video: NativeCodecs.video_decoder(meeting.codec).expect("a decoder"),
-            sound: NativeCodecs.sound_decoder().expect("a decoder"),
+            sound: NativeCodecs.sound_decoder(AudioCodec::Opus).expect("a decoder"),
             shown: None,
             blocks: [SILENCE; 2],
         };
@@ -343,7 +345,7 @@ fn ear(without: Option<usize>) -> Ear {
         without,
         limiter: Limiter::new(),
         pcm: [0.0; FRAME_SAMPLES],
-        encoder: NativeCodecs.sound_encoder(&OpusSettings::default()).expect("an encoder"),
+        encoder: NativeCodecs.sound_encoder(AudioCodec::Opus, &OpusSettings::default()).expect("an encoder"),
     }
 }
 

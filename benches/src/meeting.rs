@@ -8,7 +8,7 @@ use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::conference::roster::{DisplayName, Role, Via};
 use mcu_core::conference::{Conference, Effect, Settings};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::Size;
 use mcu_core::time::Mono;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Meeting {
                 overlay: self.overlay,
                 joined_at_unix_s: 0,
             };
-            let receives = Receives { main: line, content: line };
+            let receives = Receives { main: line, content: line, sound: Some(AudioCodec::Opus) };
             let live = |medium| Input::SourceLive { source, medium, live: true };
             let inputs = [
                 Input::Join(joining),

@@ -8,10 +8,9 @@ mod shared;
 use crate::decode::{DecodeError, LibavDecoder, VideoDecoder};
 use crate::guard::{self, Checked};
 use crate::h264::nal;
-use crate::opus::{
-    FRAME_SAMPLES, OpusDecoder, PACKET_SAMPLES_MAX, QUANTUM_SAMPLES, SoundDecodeError, SoundDecoder,
-    packet_samples,
-};
+use crate::opus::{OpusDecoder, packet_samples};
+use crate::sound::{FRAME_SAMPLES, PACKET_SAMPLES_MAX, QUANTUM_SAMPLES, SoundDecodeError, SoundDecoder};
+use crate::telephone::{TelephoneCodec, TelephoneDecoder};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
 use mcu_core::limits::{DECODE_AREA_MAX, DECODE_SIDE_MAX, DECODE_SIDE_MIN};
 use mcu_core::media::codec::VideoCodec;
@@ -116,11 +115,45 @@ pub fn opus(data: &[u8]) {
     assert!(out.iter().all(|sample| sample.is_finite()));
 }
 
+/// A codec (one byte), and packets as pieces, each after a byte: how many 2.5 ms before it were lost. What a legal length
+/// decodes to has that length; another length is refused, and nothing is lost by it.
+pub fn telephone(data: &[u8]) {
+    let mut script = Script::new(data);
+    let Some(codec) = script.byte().map(|byte| TelephoneCodec::ALL[usize::from(byte) % 3]) else { return };
+    let mut decoder = TelephoneDecoder::new(codec).expect("the decoder is there");
+    let mut out = vec![0.0; PACKET_SAMPLES_MAX];
+    // The library has seen enough by then.
+    for _ in 0..64 {
+        let Some(lost) = script.byte() else { break };
+        let samples = usize::from(lost % 64) * QUANTUM_SAMPLES;
+        let legal = (1..=PACKET_SAMPLES_MAX).contains(&samples);
+        let refused = Err(SoundDecodeError::Duration { samples });
+        assert_eq!(decoder.conceal(samples, &mut out), if legal { Ok(samples) } else { refused });
+        assert!(!legal || out[..samples].iter().all(|sample| sample.abs() < 4.0));
+        if lost >= 0xf0 {
+            decoder.reset();
+        }
+        let Some(packet) = script.piece() else { break };
+        let bytes = packet.len();
+        // Eight bytes are a millisecond, and a packet is whole times ten of them.
+        let expected = if bytes > 0 && bytes <= 960 && bytes.is_multiple_of(80) {
+            Ok(bytes * 6)
+        } else {
+            Err(SoundDecodeError::Packet { bytes })
+        };
+        assert_eq!(decoder.decode(packet, &mut out), expected);
+        assert_eq!(decoder.decode_fec(packet, FRAME_SAMPLES, &mut out), Err(SoundDecodeError::NoRecovery));
+        assert!(out.iter().all(|sample| sample.abs() < 4.0));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::shared::{piece, replay};
     use super::*;
-    use crate::opus::{FRAME_BYTES_MAX, OpusEncoder, OpusSettings, SoundEncoder};
+    use crate::opus::{OpusEncoder, OpusSettings};
+    use crate::sound::{FRAME_BYTES_MAX, SoundEncoder};
+    use crate::telephone::TelephoneEncoder;
     use crate::testing::{BitWriter, Sender, code};
 
     const SIZE: Size = Size::new(64, 48);
@@ -182,5 +215,26 @@ mod tests {
         // Codes 1 to 3 of the table of contents (RFC 6716 §3.2), the last with padding and with too much time.
         seeds.extend([vec![0xf9, 1, 2], vec![0xfa, 1, 9, 8], vec![0xfb, 0x42, 1, 5, 6, 0], vec![0x1b, 3]]);
         replay("opus", opus, &seeds);
+    }
+
+    #[test]
+    fn telephone_corpus() {
+        let mut packet = [0; FRAME_BYTES_MAX];
+        let mut seeds = Vec::new();
+        for (place, codec) in (0_u8..).zip(TelephoneCodec::ALL) {
+            let mut encoder = TelephoneEncoder::new(codec).expect("the encoder is there");
+            let mut seed = vec![place];
+            // Nothing lost, 2.5 ms, 20 ms, more than there may be, and nothing after a reset.
+            for (frame, lost) in [0, 0, 1, 8, 63, 0xf0].into_iter().enumerate() {
+                let tone = |at: usize| ((frame * FRAME_SAMPLES + at) as f32 * 0.02).sin() * 0.5;
+                let bytes = encoder.encode(&std::array::from_fn(tone), &mut packet).expect("encodes");
+                seed.push(lost);
+                seed.extend(piece(&packet[..bytes]));
+            }
+            // Lengths that are none.
+            seed.extend([0, 0, 0, 0, 0, 3, 1, 2, 3]);
+            seeds.push(seed);
+        }
+        replay("telephone", telephone, &seeds);
     }
 }

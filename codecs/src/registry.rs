@@ -7,11 +7,11 @@ use crate::decode::{DecodeError, LibavDecoder, VideoDecoder};
 use crate::encode::{EncodeError, EncoderSettings, H264Backend, VideoEncoder};
 use crate::h264::encode::OpenH264Encoder;
 use crate::h264::x264::X264Encoder;
-use crate::opus::{
-    OpusDecoder, OpusEncoder, OpusSettings, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder,
-};
+use crate::opus::{OpusDecoder, OpusEncoder, OpusSettings};
+use crate::sound::{SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
+use crate::telephone::{G722, PCMA, PCMU, TelephoneDecoder, TelephoneEncoder};
 use crate::vp8::encode::Vp8Encoder;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 
 /// Makes codecs.
 pub trait CodecFactory: Send + Sync {
@@ -27,17 +27,21 @@ pub trait CodecFactory: Send + Sync {
     /// [`EncodeError`] when a setting is out of range or the library refuses it.
     fn video_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError>;
 
-    /// A decoder of Opus to 48 kHz mono.
+    /// A decoder to 48 kHz mono.
     ///
     /// # Errors
     /// [`SoundDecodeError`] when the library refuses.
-    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError>;
+    fn sound_decoder(&self, codec: AudioCodec) -> Result<Box<dyn SoundDecoder>, SoundDecodeError>;
 
-    /// An encoder of 48 kHz mono to Opus.
+    /// An encoder of 48 kHz mono; `opus` is what there is to set, should it be Opus.
     ///
     /// # Errors
     /// [`SoundEncodeError`] when a setting is out of range or the library refuses it.
-    fn sound_encoder(&self, settings: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError>;
+    fn sound_encoder(
+        &self,
+        codec: AudioCodec,
+        opus: &OpusSettings,
+    ) -> Result<Box<dyn SoundEncoder>, SoundEncodeError>;
 }
 
 /// The codecs of the product: FFmpeg, libvpx, openh264, x264, libopus.
@@ -58,11 +62,25 @@ impl CodecFactory for NativeCodecs {
         }
     }
 
-    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
-        Ok(Box::new(OpusDecoder::new()?))
+    fn sound_decoder(&self, codec: AudioCodec) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
+        Ok(match codec {
+            AudioCodec::Opus => Box::new(OpusDecoder::new()?),
+            AudioCodec::G722 => Box::new(TelephoneDecoder::new(G722)?),
+            AudioCodec::Pcmu => Box::new(TelephoneDecoder::new(PCMU)?),
+            AudioCodec::Pcma => Box::new(TelephoneDecoder::new(PCMA)?),
+        })
     }
 
-    fn sound_encoder(&self, settings: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
-        Ok(Box::new(OpusEncoder::new(settings)?))
+    fn sound_encoder(
+        &self,
+        codec: AudioCodec,
+        opus: &OpusSettings,
+    ) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
+        Ok(match codec {
+            AudioCodec::Opus => Box::new(OpusEncoder::new(opus)?),
+            AudioCodec::G722 => Box::new(TelephoneEncoder::new(G722)?),
+            AudioCodec::Pcmu => Box::new(TelephoneEncoder::new(PCMU)?),
+            AudioCodec::Pcma => Box::new(TelephoneEncoder::new(PCMA)?),
+        })
     }
 }

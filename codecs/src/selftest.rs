@@ -4,16 +4,17 @@
 
 use crate::decode::{DecodeError, VideoDecoder};
 use crate::encode::{EncodeError, EncoderSettings, VideoEncoder};
-use crate::opus::{
-    FRAME_BYTES_MAX, FRAME_SAMPLES, OpusSettings, SoundDecodeError, SoundDecoder, SoundEncodeError,
-    SoundEncoder,
-};
+use crate::opus::OpusSettings;
 use crate::registry::CodecFactory;
+use crate::sound::{
+    FRAME_BYTES_MAX, FRAME_SAMPLES, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder,
+};
 use crate::sys::libav;
+use crate::telephone::TelephoneCodec;
 use crate::vp9::sender::Vp9Sender;
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
 use mcu_core::limits;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::{Frame, FrameMut, FramePool, PoolEmpty, Size};
 use mcu_core::media::unit::{AccessUnit, EncodedUnit, Rotation, UnitHeader};
 use mcu_core::privacy::{ForeignUnit, Ledger, Plaintext, Purpose};
@@ -183,7 +184,7 @@ pub struct SoundReport {
     pub level_db: f64,
 }
 
-/// Tries the Opus encoder and decoder with a tone of 440 Hz: `new`, then `encode`, then `decode`, then `report`.
+/// Tries a sound codec's encoder and decoder with a tone of 440 Hz: `new`, then `encode`, then `decode`, then `report`.
 pub struct SoundTest {
     encoder: Box<dyn SoundEncoder>,
     decoder: Box<dyn SoundDecoder>,
@@ -205,12 +206,9 @@ impl SoundTest {
     ///
     /// # Errors
     /// [`SelfTestError`] when a codec cannot be made.
-    pub fn new(
-        codecs: &dyn CodecFactory,
-        settings: &OpusSettings,
-        frames: u32,
-    ) -> Result<Self, SelfTestError> {
-        let (encoder, decoder) = (codecs.sound_encoder(settings)?, codecs.sound_decoder()?);
+    pub fn new(codecs: &dyn CodecFactory, codec: AudioCodec, frames: u32) -> Result<Self, SelfTestError> {
+        let encoder = codecs.sound_encoder(codec, &OpusSettings::default())?;
+        let decoder = codecs.sound_decoder(codec)?;
         let packets = Vec::with_capacity(frames as usize);
         Ok(Self { encoder, decoder, frames, packets, samples: 0, energy_in: 0.0, energy_out: 0.0 })
     }
@@ -294,10 +292,11 @@ pub fn capabilities() -> Capabilities {
         "h264_v4l2m2m",
     ];
     let has_decoder = |name: &&str| libav::has_decoder(name);
+    let (pictures, sounds) = (["vp8", "vp9", "h264"], TelephoneCodec::ALL.map(TelephoneCodec::library_name));
     Capabilities {
         libavcodec: libav::version(),
         libopus: opus::version(),
-        decoders: ["vp8", "vp9", "h264"].map(|name| (name, libav::has_decoder(name))).to_vec(),
+        decoders: pictures.into_iter().chain(sounds).map(|name| (name, libav::has_decoder(name))).collect(),
         x264: libav::has_encoder("libx264"),
         hardware_decoders: DECODERS.into_iter().filter(has_decoder).collect(),
         hardware_encoders: ENCODERS.into_iter().filter(|name| libav::has_encoder(name)).collect(),
@@ -366,14 +365,15 @@ mod tests {
     }
 
     #[test]
-    fn sound_passes_its_own_test() {
-        let mut test =
-            SoundTest::new(&NativeCodecs, &OpusSettings::default(), 50).expect("both codecs are there");
-        test.encode().expect("encodes");
-        test.decode().expect("decodes");
-        let report = test.report();
-        assert_eq!((report.packets, report.samples), (50, 48_000));
-        assert!(report.level_db.abs() < 1.0, "{report:?}");
+    fn every_sound_codec_passes_its_own_test() {
+        for codec in AudioCodec::ALL {
+            let mut test = SoundTest::new(&NativeCodecs, codec, 50).expect("both codecs are there");
+            test.encode().expect("encodes");
+            test.decode().expect("decodes");
+            let report = test.report();
+            assert_eq!((report.packets, report.samples), (50, 48_000), "{codec:?}");
+            assert!(report.level_db.abs() < 1.0, "{codec:?}: {report:?}");
+        }
     }
 
     #[test]

@@ -59,6 +59,17 @@ impl Random {
     }
 }
 
+/// Level of one tone in 48 kHz `pcm`, in dB of its amplitude (Goertzel).
+pub(crate) fn tone_db(pcm: &[f32], hz: f64) -> f64 {
+    let turn = std::f64::consts::TAU * hz / 48_000.0;
+    let (re, im) = pcm.iter().enumerate().fold((0.0, 0.0), |(re, im), (at, sample)| {
+        let (sin, cos) = (turn * at as f64).sin_cos();
+        (re + f64::from(*sample) * cos, im + f64::from(*sample) * sin)
+    });
+    let amplitude = 2.0 * f64::hypot(re, im) / pcm.len() as f64;
+    20.0 * amplitude.max(1e-9).log10()
+}
+
 /// The conference of every test unit.
 pub(crate) const CONFERENCE: ConferenceId = ConferenceId(1);
 

@@ -17,9 +17,10 @@ mod sound;
 
 use crate::streams::{Stream, loops, talking_head};
 use ::codecs::registry::{CodecFactory, NativeCodecs};
+use ::codecs::sound::{SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
 use ::codecs::{decode, encode, opus};
 use mcu_core::hop::Hop;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::unit::{AccessUnit, Clear, EncodedUnit};
 
 /// One piece of work, done over and over.
@@ -144,14 +145,15 @@ impl CodecFactory for Idle {
         Ok(Box::new(Self))
     }
 
-    fn sound_decoder(&self) -> Result<Box<dyn opus::SoundDecoder>, opus::SoundDecodeError> {
-        NativeCodecs.sound_decoder()
+    fn sound_decoder(&self, codec: AudioCodec) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
+        NativeCodecs.sound_decoder(codec)
     }
 
     fn sound_encoder(
         &self,
-        settings: &opus::OpusSettings,
-    ) -> Result<Box<dyn opus::SoundEncoder>, opus::SoundEncodeError> {
-        NativeCodecs.sound_encoder(settings)
+        codec: AudioCodec,
+        opus: &opus::OpusSettings,
+    ) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
+        NativeCodecs.sound_encoder(codec, opus)
     }
 }

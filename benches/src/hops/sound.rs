@@ -1,15 +1,16 @@
-//! Hop `sound`: the kernels of one 10 ms block, Opus both ways, and a conference's whole job.
+//! Hop `sound`: the kernels of one 10 ms block, each codec both ways, and a conference's whole job.
 
 use super::compose::nowhere;
 use super::{Case, stream};
 use crate::streams::Stream;
 use crate::tone;
 use bytes::Bytes;
-use codecs::opus::{FRAME_BYTES_MAX, FRAME_SAMPLES, OpusSettings};
+use codecs::opus::OpusSettings;
 use codecs::registry::{CodecFactory, NativeCodecs};
+use codecs::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES};
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::hop::Hop;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::samples::{Block, SILENCE};
 use mcu_core::privacy::{Ledger, Purpose};
 use mcu_core::time::{ClockRate, MediaTime, Mono};
@@ -28,7 +29,7 @@ use transport::receive::SoundPacket;
 const BLOCKS: u64 = 100;
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         kernel("add", || {
             let (mut sum, own) = (SILENCE, tone(440.0, 1e-6));
             move || mix::add(black_box(&mut sum), black_box(&own))
@@ -57,11 +58,16 @@ pub(super) fn cases() -> Vec<Case> {
                 limiter.process(black_box(&mut block));
             }
         }),
-        Case::new(Hop::Sound, "opus encode 20 ms", (1, "packet"), opus_encode),
-        Case::new(Hop::Sound, "opus decode 20 ms", (1, "packet"), opus_decode),
-        Case::new(Hop::Sound, "whole job, four who speak, two blocks", (2, "block"), || job(4, 4)),
-        Case::new(Hop::Sound, "whole job, four who speak of fifty, two blocks", (2, "block"), || job(4, 50)),
-    ]
+    ];
+    for codec in AudioCodec::ALL {
+        let name = |way| format!("{} {way} 20 ms", codec.name().to_lowercase());
+        cases.push(Case::new(Hop::Sound, name("encode"), (1, "packet"), move || encode(codec)));
+        cases.push(Case::new(Hop::Sound, name("decode"), (1, "packet"), move || decode(codec)));
+    }
+    let whole = |name: &str, people| Case::new(Hop::Sound, name, (2, "block"), move || job(4, people));
+    cases.push(whole("whole job, four who speak, two blocks", 4));
+    cases.push(whole("whole job, four who speak of fifty, two blocks", 50));
+    cases
 }
 
 fn kernel<K: FnMut() + 'static>(name: &str, make: impl Fn() -> K + 'static) -> Case {
@@ -71,11 +77,16 @@ fn kernel<K: FnMut() + 'static>(name: &str, make: impl Fn() -> K + 'static) -> C
     })
 }
 
-fn opus_encode() -> impl FnMut() {
+fn frame() -> [f32; FRAME_SAMPLES] {
     let mut pcm = [0.0; FRAME_SAMPLES];
     pcm[..480].copy_from_slice(&tone(440.0, 0.3));
     pcm[480..].copy_from_slice(&tone(440.0, 0.3));
-    let mut encoder = NativeCodecs.sound_encoder(&OpusSettings::default()).expect("default settings");
+    pcm
+}
+
+fn encode(codec: AudioCodec) -> impl FnMut() {
+    let pcm = frame();
+    let mut encoder = NativeCodecs.sound_encoder(codec, &OpusSettings::default()).expect("default settings");
     let mut packet = [0; FRAME_BYTES_MAX];
     move || {
         black_box(encoder.encode(black_box(&pcm), &mut packet).expect("a frame"));
@@ -86,13 +97,28 @@ fn voice(id: u16) -> Stream {
     stream(id, VideoCodec::Vp8, 180)
 }
 
-fn opus_decode() -> impl FnMut() {
-    let stream = voice(1);
-    let mut decoder = NativeCodecs.sound_decoder().expect("a decoder");
+/// Four seconds of speech in Opus, or of a tone where what is said changes nothing in what it costs.
+fn spoken(codec: AudioCodec) -> Vec<Bytes> {
+    if codec == AudioCodec::Opus {
+        let stream = voice(1);
+        return (0..200).map(|index| stream.sound(index).clone()).collect();
+    }
+    let mut encoder = NativeCodecs.sound_encoder(codec, &OpusSettings::default()).expect("an encoder");
+    let mut packet = [0; FRAME_BYTES_MAX];
+    let encode = |_| {
+        let bytes = encoder.encode(&frame(), &mut packet).expect("a frame");
+        Bytes::copy_from_slice(&packet[..bytes])
+    };
+    (0..200).map(encode).collect()
+}
+
+fn decode(codec: AudioCodec) -> impl FnMut() {
+    let packets = spoken(codec);
+    let mut decoder = NativeCodecs.sound_decoder(codec).expect("a decoder");
     let (mut out, mut index) = ([0.0; FRAME_SAMPLES], 0);
     move || {
-        index += 1;
-        black_box(decoder.decode(stream.sound(index), &mut out).expect("its own packet"));
+        index = (index + 1) % packets.len();
+        black_box(decoder.decode(&packets[index], &mut out).expect("its own packet"));
     }
 }
 
@@ -132,5 +158,6 @@ fn job(speaking: u16, people: u64) -> impl FnMut() {
 
 fn sound_packet(sequence: u64, at: MediaTime, payload: Bytes) -> SoundPacket {
     let arrival: Mono = at.to_mono();
-    SoundPacket { sequence, timestamp: at.to_rtp(ClockRate::OPUS), arrival, payload }
+    let (timestamp, codec) = (at.to_rtp(ClockRate::OPUS), AudioCodec::Opus);
+    SoundPacket { sequence, timestamp, arrival, codec, payload }
 }

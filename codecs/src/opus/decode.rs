@@ -2,69 +2,9 @@
 //!
 //! Flow: jitter buffer `pull` -> **here** -> gain. Thread: audio pool. Never writes more than the caller's buffer.
 
-use super::{PACKET_SAMPLES_MAX, QUANTUM_SAMPLES};
+use crate::sound::{PACKET_SAMPLES_MAX, QUANTUM_SAMPLES, SoundDecodeError, SoundDecoder, room, whole};
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
 use opus::{Channels, Decoder};
-
-/// Decodes the sound of one stream, in order, to 48 kHz mono `f32`.
-pub trait SoundDecoder: Send {
-    /// Decodes `packet` into the front of `out`; says how many samples it held.
-    ///
-    /// # Errors
-    /// [`SoundDecodeError`]; conceal in its place and go on.
-    fn decode(&mut self, packet: &[u8], out: &mut [f32]) -> Result<usize, SoundDecodeError>;
-
-    /// Fills `samples` of the lost packet just before `next_packet` from the recovery copy (in-band FEC) that it
-    /// may carry, or by concealment where it carries none. Then decode `next_packet` itself.
-    ///
-    /// `samples` must be a multiple of [`QUANTUM_SAMPLES`].
-    ///
-    /// # Errors
-    /// [`SoundDecodeError`].
-    fn decode_fec(
-        &mut self,
-        next_packet: &[u8],
-        samples: usize,
-        out: &mut [f32],
-    ) -> Result<usize, SoundDecodeError>;
-
-    /// Makes up `samples` (a multiple of [`QUANTUM_SAMPLES`]) that fade from what was heard last.
-    ///
-    /// # Errors
-    /// [`SoundDecodeError`].
-    fn conceal(&mut self, samples: usize, out: &mut [f32]) -> Result<usize, SoundDecodeError>;
-}
-
-/// Why no sound came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SoundDecodeError {
-    /// Not an Opus packet, or longer than 120 ms.
-    #[error("the packet of {bytes} bytes is not an opus packet")]
-    Packet {
-        /// Its length.
-        bytes: usize,
-    },
-    /// The caller's buffer is too short.
-    #[error("{needed} samples do not fit a buffer of {room}")]
-    Room {
-        /// Samples to write.
-        needed: usize,
-        /// Samples that fit.
-        room: usize,
-    },
-    /// Not a positive multiple of 2.5 ms, or over 120 ms.
-    #[error("{samples} samples is not a whole number of 2.5 ms up to 120 ms")]
-    Duration {
-        /// What was asked for.
-        samples: usize,
-    },
-    /// libopus refused.
-    #[error("libopus failed (error {code})")]
-    Library {
-        /// Its error number.
-        code: i32,
-    },
-}
 
 /// Samples that `packet` decodes to, at 48 kHz, from its table of contents alone (RFC 6716 §3.1).
 ///
@@ -99,19 +39,6 @@ fn library(error: opus::Error) -> SoundDecodeError {
     SoundDecodeError::Library { code: error.code() as i32 }
 }
 
-fn room(samples: usize, out: &mut [f32]) -> Result<&mut [f32], SoundDecodeError> {
-    let room = out.len();
-    out.get_mut(..samples).ok_or(SoundDecodeError::Room { needed: samples, room })
-}
-
-fn whole(samples: usize) -> Result<(), SoundDecodeError> {
-    if samples.is_multiple_of(QUANTUM_SAMPLES) && (1..=PACKET_SAMPLES_MAX).contains(&samples) {
-        Ok(())
-    } else {
-        Err(SoundDecodeError::Duration { samples })
-    }
-}
-
 impl SoundDecoder for OpusDecoder {
     fn decode(&mut self, packet: &[u8], out: &mut [f32]) -> Result<usize, SoundDecodeError> {
         let samples = packet_samples(packet)?;
@@ -137,13 +64,19 @@ impl SoundDecoder for OpusDecoder {
         let out = room(samples, out)?;
         self.0.decode_float(&[], out, false).map_err(library)
     }
+
+    fn reset(&mut self) {
+        // libopus refuses this to no decoder that it has made.
+        let _ = self.0.reset_state();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::opus::{FRAME_BYTES_MAX, FRAME_SAMPLES, OpusEncoder, OpusSettings, SoundEncoder};
-    use crate::testing::Random;
+    use crate::opus::{OpusEncoder, OpusSettings};
+    use crate::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES, SoundEncoder};
+    use crate::testing::{Random, tone_db};
 
     /// A voice-like tone with harmonics, whose pitch steps up at frame `step_at`.
     fn frame(index: usize, step_at: usize) -> [f32; FRAME_SAMPLES] {
@@ -157,17 +90,6 @@ mod tests {
 
     const LOW_HZ: f64 = 150.0;
     const HIGH_HZ: f64 = 250.0;
-
-    /// Level of one tone in `pcm`, in dB (Goertzel).
-    fn tone_db(pcm: &[f32], hz: f64) -> f64 {
-        let turn = std::f64::consts::TAU * hz / 48_000.0;
-        let (re, im) = pcm.iter().enumerate().fold((0.0, 0.0), |(re, im), (at, sample)| {
-            let (sin, cos) = (turn * at as f64).sin_cos();
-            (re + f64::from(*sample) * cos, im + f64::from(*sample) * sin)
-        });
-        let amplitude = 2.0 * f64::hypot(re, im) / pcm.len() as f64;
-        20.0 * amplitude.max(1e-9).log10()
-    }
 
     fn packets(settings: &OpusSettings, frames: usize, step_at: usize) -> Vec<Vec<u8>> {
         let mut encoder = OpusEncoder::new(settings).expect("legal settings");

@@ -2,31 +2,9 @@
 //!
 //! Flow: limiter -> **here** -> fan out. Thread: audio pool. Bound: [`FRAME_BYTES_MAX`] a frame.
 
-use super::{FRAME_BYTES_MAX, FRAME_SAMPLES};
+use crate::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES, SoundEncodeError, SoundEncoder};
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
 use opus::{Bitrate, Channels, Encoder};
-
-/// Encodes one mix, in order.
-pub trait SoundEncoder: Send {
-    /// Encodes 20 ms of 48 kHz mono into the front of `out`; says how many bytes. With DTX, a frame of at most
-    /// two bytes need not be sent (RFC 7587 §3.1.3).
-    ///
-    /// # Errors
-    /// [`SoundEncodeError`]; `out` should have room for [`FRAME_BYTES_MAX`].
-    fn encode(&mut self, pcm: &[f32; FRAME_SAMPLES], out: &mut [u8]) -> Result<usize, SoundEncodeError>;
-
-    /// Aims at `bitrate_bps` from the next frame on.
-    ///
-    /// # Errors
-    /// [`SoundEncodeError::Bitrate`] outside 6 000 to 510 000 bit/s; the old rate then stays.
-    fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), SoundEncodeError>;
-
-    /// How much loss the recovery copies are to be sized for, in per cent.
-    ///
-    /// # Errors
-    /// [`SoundEncodeError::Loss`] above 100; the old value then stays.
-    fn set_expected_loss(&mut self, percent: u8) -> Result<(), SoundEncodeError>;
-}
 
 /// What the sound is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -70,35 +48,6 @@ impl Default for OpusSettings {
             application: Application::Voice,
         }
     }
-}
-
-/// Why no packet came out, or no encoder was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SoundEncodeError {
-    /// Outside 6 000 to 510 000 (RFC 6716 §2.1.1).
-    #[error("{bitrate_bps} bit/s is outside 6000 to 510000")]
-    Bitrate {
-        /// What was asked for.
-        bitrate_bps: u32,
-    },
-    /// Outside 0 to 10.
-    #[error("a complexity of {complexity} is outside 0 to 10")]
-    Complexity {
-        /// What was asked for.
-        complexity: u8,
-    },
-    /// Outside 0 to 100.
-    #[error("a loss of {percent} % is outside 0 to 100")]
-    Loss {
-        /// What was asked for.
-        percent: u8,
-    },
-    /// libopus refused.
-    #[error("libopus failed (error {code})")]
-    Library {
-        /// Its error number.
-        code: i32,
-    },
 }
 
 /// libopus's encoder.

@@ -4,6 +4,7 @@
 //! again. Nothing here decides anything.
 
 pub(crate) mod libav;
+pub(crate) mod libav_sound;
 pub(crate) mod openh264;
 pub(crate) mod output;
 pub(crate) mod vpx;

@@ -3,12 +3,13 @@
 use crate::decode::{DecodeError, VideoDecoder};
 use crate::encode::{EncodeError, EncoderSettings, VideoEncoder};
 use crate::lane::{Decoded, LaneDecoder, LaneReport, LaneSender, Pushed, lane};
-use crate::opus::{OpusSettings, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
+use crate::opus::OpusSettings;
 use crate::registry::{CodecFactory, NativeCodecs};
+use crate::sound::{SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
 use crate::testing::{Sender, code, due, picture, psnr, token, unit};
 use mcu_core::id::ConferenceId;
 use mcu_core::limits;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::{Frame, FramePool, Size};
 use mcu_core::media::unit::{AccessUnit, Clear, Sealed};
 use mcu_core::privacy::{Ledger, Purpose};
@@ -47,12 +48,16 @@ impl CodecFactory for Scripted {
         Err(EncodeError::Codec { codec: settings.codec })
     }
 
-    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
-        NativeCodecs.sound_decoder()
+    fn sound_decoder(&self, codec: AudioCodec) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
+        NativeCodecs.sound_decoder(codec)
     }
 
-    fn sound_encoder(&self, settings: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
-        NativeCodecs.sound_encoder(settings)
+    fn sound_encoder(
+        &self,
+        codec: AudioCodec,
+        opus: &OpusSettings,
+    ) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
+        NativeCodecs.sound_encoder(codec, opus)
     }
 }
 

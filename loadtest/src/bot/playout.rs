@@ -9,7 +9,8 @@
 //! none missing, stalled the sound for as long as it is late.
 
 use bytes::Bytes;
-use codecs::opus::{PACKET_SAMPLES_MAX, SoundDecoder, packet_samples};
+use codecs::opus::packet_samples;
+use codecs::sound::{PACKET_SAMPLES_MAX, SoundDecoder};
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, MediaTime, Mono, TimestampLine};
 use std::collections::BTreeMap;
@@ -202,11 +203,13 @@ mod tests {
     use super::*;
     use crate::media::barcode::SenderId;
     use crate::media::sound::{Voice, sample};
-    use codecs::opus::{FRAME_BYTES_MAX, OpusSettings};
+    use codecs::opus::OpusSettings;
     use codecs::registry::{CodecFactory, NativeCodecs};
+    use codecs::sound::FRAME_BYTES_MAX;
+    use mcu_core::media::codec::AudioCodec;
 
     fn packets(count: u64, settings: &OpusSettings) -> Vec<Packet> {
-        let mut encoder = NativeCodecs.sound_encoder(settings).unwrap();
+        let mut encoder = NativeCodecs.sound_encoder(AudioCodec::Opus, settings).unwrap();
         (0..count)
             .map(|index| {
                 let pcm = std::array::from_fn(|n| sample(SenderId(1), Voice::Speech, index * 960 + n as u64));
@@ -231,7 +234,7 @@ mod tests {
 
     fn play_pieces(packets: &[Packet]) -> (PlayoutCounters, Vec<Piece>) {
         let (mut playout, mut played) = (Playout::default(), Vec::new());
-        let mut decoder = NativeCodecs.sound_decoder().unwrap();
+        let mut decoder = NativeCodecs.sound_decoder(AudioCodec::Opus).unwrap();
         let end = packets.iter().map(|p| p.arrival.as_millis()).max().unwrap() + 110;
         for now in (1_000..end).step_by(10) {
             for packet in packets.iter().filter(|p| (now..now + 10).contains(&p.arrival.as_millis())) {

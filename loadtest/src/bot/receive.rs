@@ -84,7 +84,7 @@ pub struct Meter {
 /// No decoder could be made for a measuring bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot measure sound: {0}")]
-pub struct MeterError(#[from] codecs::opus::SoundDecodeError);
+pub struct MeterError(#[from] codecs::sound::SoundDecodeError);
 
 impl Meter {
     /// Starts measuring as `own`, listening for `tones` and the own one.

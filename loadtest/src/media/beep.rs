@@ -153,8 +153,10 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::media::sound::{TONES, Voice, sample};
-    use codecs::opus::{FRAME_BYTES_MAX, FRAME_SAMPLES, OpusSettings};
+    use codecs::opus::OpusSettings;
     use codecs::registry::{CodecFactory, NativeCodecs};
+    use codecs::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES};
+    use mcu_core::media::codec::AudioCodec;
     use mixer::audio::gain::AutoGain;
     use mixer::audio::limiter::Limiter;
 
@@ -227,8 +229,8 @@ mod tests {
 
     /// What comes out of a codec that was given `pcm`.
     fn through_codec(settings: &OpusSettings, seconds: usize, pcm: impl Fn(usize) -> f32) -> Vec<f32> {
-        let mut encoder = NativeCodecs.sound_encoder(settings).expect("an encoder");
-        let mut decoder = NativeCodecs.sound_decoder().expect("a decoder");
+        let mut encoder = NativeCodecs.sound_encoder(AudioCodec::Opus, settings).expect("an encoder");
+        let mut decoder = NativeCodecs.sound_decoder(AudioCodec::Opus).expect("a decoder");
         let mut heard = Vec::with_capacity(seconds * SECOND);
         let mut packet = [0; FRAME_BYTES_MAX];
         for frame in 0..seconds * SECOND / FRAME_SAMPLES {

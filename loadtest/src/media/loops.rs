@@ -140,7 +140,7 @@ pub enum LoopError {
     Encode(#[from] codecs::encode::EncodeError),
     /// The sound encoder refused.
     #[error(transparent)]
-    Sound(#[from] codecs::opus::SoundEncodeError),
+    Sound(#[from] codecs::sound::SoundEncodeError),
     /// An encoded picture does not fit into packets.
     #[error(transparent)]
     Packetize(#[from] transport::payload::PacketizeError),

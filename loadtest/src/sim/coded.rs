@@ -7,10 +7,11 @@
 use bytes::Bytes;
 use codecs::decode::{DecodeError, VideoDecoder};
 use codecs::encode::{EncodeError, EncoderSettings, VideoEncoder};
-use codecs::opus::{OpusSettings, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
+use codecs::opus::OpusSettings;
 use codecs::registry::CodecFactory;
+use codecs::sound::{SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
 use mcu_core::limits;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::{Frame, FrameMut, FramePool, Size};
 use mcu_core::media::unit::{AccessUnit, Clear, EncodedUnit};
 use mcu_core::time::MediaTime;
@@ -241,11 +242,15 @@ impl CodecFactory for SimCodecs {
         }))
     }
 
-    fn sound_decoder(&self) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
+    fn sound_decoder(&self, _: AudioCodec) -> Result<Box<dyn SoundDecoder>, SoundDecodeError> {
         Ok(Box::<super::tones::ToneDecoder>::default())
     }
 
-    fn sound_encoder(&self, _: &OpusSettings) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
+    fn sound_encoder(
+        &self,
+        _: AudioCodec,
+        _: &OpusSettings,
+    ) -> Result<Box<dyn SoundEncoder>, SoundEncodeError> {
         Ok(Box::new(super::tones::ToneEncoder::new(Arc::clone(&self.census))))
     }
 }

@@ -14,7 +14,7 @@ use mcu_core::conference::input::{Input, Line, Loudness, Receives};
 use mcu_core::conference::plan::{MeetingPlan, RateClass};
 use mcu_core::conference::{Conference, Effect, Settings, To};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::privacy::{Ledger, Plaintext, Purpose};
 use mcu_core::time::{MediaTime, Mono};
 use mcu_server::config::EncoderSection;
@@ -224,6 +224,7 @@ impl Node {
         let receives = Receives {
             main: path.hears.then(|| line(0)),
             content: (path.hears && path.content).then(|| line(1)),
+            sound: path.hears.then_some(AudioCodec::Opus),
         };
         let mut seat = Seat::new(self.conference.id(), feeds, &path, receives, now);
         if let Some(plan) = self.views.current() {

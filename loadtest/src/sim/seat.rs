@@ -8,7 +8,7 @@ use super::wire::{Down, DownKind, Media, Up};
 use mcu_core::conference::input::{Input, Medium as Heard, Receives};
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{ConferenceId, ParticipantId, RenditionId, SourceId, SourceKind};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
 use mcu_server::engine::outgoing::{SoundBurst, VideoBurst};
@@ -108,10 +108,7 @@ impl Seat {
 
     /// Sends 20 ms of sound.
     pub(super) fn send_sound(&mut self, burst: &SoundBurst, now: Mono) {
-        let own = burst.personal.iter().find(|(listener, _)| *listener == self.participant);
-        if let Some(payload) =
-            own.map(|(_, payload)| payload).or(burst.shared.as_ref()).filter(|_| self.hears)
-        {
+        if let Some(payload) = burst.packet(self.participant, AudioCodec::Opus).filter(|_| self.hears) {
             let sound = DownKind::Sound { sequence: self.sounds_sent, payload: payload.clone() };
             self.sounds_sent += 1;
             self.sending.push(sound, now);
@@ -150,7 +147,9 @@ impl Seat {
             (Medium::Video, Some(picture), _) => {
                 (picture.packet(packet, VideoCodec::Vp8, &mut self.sync, now), Heard::Video)
             }
-            (Medium::Audio, _, Some(sound)) => (sound.packet(&packet, &mut self.sync, now), Heard::Sound),
+            (Medium::Audio, _, Some(sound)) => {
+                (sound.packet(&packet, AudioCodec::Opus, &mut self.sync, now), Heard::Sound)
+            }
             _ => return,
         };
         if begins {

@@ -4,7 +4,7 @@
 
 use super::coded::Census;
 use super::mark::PARTICIPANTS_MAX;
-use codecs::opus::{FRAME_SAMPLES, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
+use codecs::sound::{FRAME_SAMPLES, SoundDecodeError, SoundDecoder, SoundEncodeError, SoundEncoder};
 use mcu_core::id::{ParticipantId, SourceId, SourceKind};
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -114,6 +114,10 @@ impl SoundDecoder for ToneDecoder {
         self.volume *= 0.8;
         self.play(&mut out[..samples]);
         Ok(samples)
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
     }
 }
 

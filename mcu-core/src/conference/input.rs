@@ -7,7 +7,7 @@ use super::event::{ClosingReason, MutedBy};
 use super::mixing::StreamLevel;
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
 use crate::id::{ParticipantId, SourceId};
-use crate::media::codec::VideoCodec;
+use crate::media::codec::{AudioCodec, VideoCodec};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,13 +103,15 @@ pub struct Joining {
     pub joined_at_unix_s: u64,
 }
 
-/// Which pictures a media path takes. Sound is always taken, by whoever can hear.
+/// What a media path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receives {
     /// The picture of people.
     pub main: Option<Line>,
     /// What is shared, as a picture of its own.
     pub content: Option<Line>,
+    /// The codec negotiated for the mixed sound; without one it hears nothing.
+    pub sound: Option<AudioCodec>,
 }
 
 /// One video line that we send on.

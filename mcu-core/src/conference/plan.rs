@@ -4,7 +4,7 @@
 //! tick `from_tick` and works out the difference to the one before. Nothing here is ever changed in place.
 
 use crate::id::{ConferenceId, ParticipantId, RenditionId, SceneId, SourceId, SourceKind};
-use crate::media::codec::VideoCodec;
+use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::frame::Size;
 use crate::time::FrameInterval;
 use std::collections::BTreeSet;
@@ -110,7 +110,16 @@ pub struct SoundPlan {
     /// Everybody whose sound may be heard, unmuted, in id order.
     pub speakers: Vec<SourceId>,
     /// Everybody who hears, in id order.
-    pub listeners: Vec<ParticipantId>,
+    pub listeners: Vec<Listener>,
+}
+
+/// Somebody who hears the mix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// Who.
+    pub participant: ParticipantId,
+    /// In which codec.
+    pub codec: AudioCodec,
 }
 
 /// Everything the engine does for one conference, from one tick on.

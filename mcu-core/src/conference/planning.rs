@@ -6,7 +6,7 @@
 
 use super::event::LayoutEvent;
 use super::picture::{Picture, SceneKey, layout_event};
-use super::plan::{MeetingPlan, Scene, SoundPlan, View};
+use super::plan::{Listener, MeetingPlan, Scene, SoundPlan, View};
 use super::renditions::{Renditions, Wish};
 use super::roster::{Participant, Roster};
 use super::{Conference, Effect, Event, Settings, To, id_in};
@@ -238,7 +238,11 @@ fn sound(roster: &Roster, holder: Option<ParticipantId>) -> SoundPlan {
     let shared = connected().filter(|p| holder == Some(p.id)).map(|p| SourceId::content(p.id));
     let mut speakers: Vec<_> = people.chain(shared).collect();
     speakers.sort_unstable();
-    SoundPlan { speakers, listeners: connected().filter(|p| p.via.receives()).map(|p| p.id).collect() }
+    let listener = |p: &Participant| {
+        let codec = p.receives().filter(|_| p.via.receives())?.sound?;
+        Some(Listener { participant: p.id, codec })
+    };
+    SoundPlan { speakers, listeners: roster.iter().filter_map(listener).collect() }
 }
 
 impl Conference {

@@ -21,7 +21,7 @@ use signalling::event::EventText;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use transport::peer::{Line, Medium, PeerStats, WebRtcPeer};
+use transport::peer::{Line, LineState, Medium, PeerStats, WebRtcPeer};
 
 /// Seconds between two `stats` events.
 const STATS_EVERY: u32 = 2;
@@ -179,7 +179,11 @@ impl Meeting {
             let codec = peer.send_codec(line)?;
             Some(SendLine { codec, rtp_offset: rtp_offsets[crate::peers::index(line.kind)] })
         };
-        let receives = Receives { main: sends(Line::MAIN_VIDEO), content: sends(Line::CONTENT_VIDEO) };
+        let receives = Receives {
+            main: sends(Line::MAIN_VIDEO),
+            content: sends(Line::CONTENT_VIDEO),
+            sound: peer.line(Line::MAIN_AUDIO).and_then(LineState::send_audio_codec),
+        };
         self.peers
             .insert(participant, MeetingPeer { peer: id, io, receives, connected: false, stats_seen: 0 });
         let conference = self.conference.id();

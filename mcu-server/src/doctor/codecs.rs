@@ -4,10 +4,9 @@
 
 use super::Finding;
 use codecs::encode::{EncoderSettings, H264Backend};
-use codecs::opus::OpusSettings;
 use codecs::registry::NativeCodecs;
 use codecs::selftest::{SoundTest, VideoTest, capabilities};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::Size;
 use mixer::video::text::{Typeface, font_report};
 use std::time::Instant;
@@ -17,6 +16,8 @@ const SOUND_PACKETS: u32 = 250;
 const SIZE: Size = Size::new(1_280, 720);
 /// Below this the decoded picture is not the painted one.
 const PSNR_DB_MIN: f64 = 28.0;
+/// What comes back of a tone is at most this much louder or softer.
+const LEVEL_DB_MAX: f64 = 2.0;
 /// A codec slower than this cannot serve one person.
 const FPS_MIN: f64 = 30.0;
 
@@ -33,7 +34,7 @@ pub(super) fn check(say: &mut dyn FnMut(Finding)) {
     if capabilities().x264 {
         say(video("H.264 (x264)", &with(VideoCodec::H264, H264Backend::X264)));
     }
-    say(sound());
+    AudioCodec::ALL.into_iter().for_each(|codec| say(sound(codec)));
     let known = capabilities();
     let missing: Vec<&str> =
         known.decoders.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
@@ -83,22 +84,30 @@ fn video(what: &'static str, settings: &EncoderSettings) -> Finding {
     }
 }
 
-fn sound() -> Finding {
+fn sound(codec: AudioCodec) -> Finding {
+    let (what, mend) = match codec {
+        AudioCodec::Opus => ("Opus", "reinstall the node"),
+        AudioCodec::G722 => ("G.722", "install a full FFmpeg"),
+        AudioCodec::Pcmu => ("G.711 µ-law", "install a full FFmpeg"),
+        AudioCodec::Pcma => ("G.711 A-law", "install a full FFmpeg"),
+    };
     let tried = || {
-        let mut test = SoundTest::new(&NativeCodecs, &OpusSettings::default(), SOUND_PACKETS)?;
+        let mut test = SoundTest::new(&NativeCodecs, codec, SOUND_PACKETS)?;
         let start = Instant::now();
         test.encode()?;
         test.decode()?;
         Ok::<_, codecs::selftest::SelfTestError>((test.report(), start.elapsed()))
     };
     match tried() {
-        Err(error) => Finding::broken("Opus", error.to_string(), "reinstall the node"),
+        Err(error) => Finding::broken(what, error.to_string(), mend),
         Ok((report, elapsed)) => {
             let real_time = f64::from(report.packets) * 0.02 / elapsed.as_secs_f64();
-            Finding::fine(
-                "Opus",
-                format!("{real_time:.0} times real time on one core, {:.1} dB", report.level_db),
-            )
+            let found = format!("{real_time:.0} times real time on one core, {:.1} dB", report.level_db);
+            if report.level_db.abs() > LEVEL_DB_MAX {
+                Finding::broken(what, found, mend)
+            } else {
+                Finding::fine(what, found)
+            }
         }
     }
 }

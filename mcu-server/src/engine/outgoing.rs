@@ -3,6 +3,7 @@
 use mcu_core::conference::input::Loudness;
 use mcu_core::conference::plan::RateClass;
 use mcu_core::id::{ConferenceId, ParticipantId, RenditionId};
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::time::{MediaTime, Mono};
 use std::sync::Arc;
 use transport::payload::PacketizedUnit;
@@ -35,10 +36,35 @@ pub struct SoundBurst {
     pub at: MediaTime,
     /// The same moment on the clock; goes into sender reports.
     pub wallclock: Mono,
-    /// What everybody hears who is not heard; absent when there is nobody like that.
-    pub shared: Option<Arc<[u8]>>,
+    /// What everybody hears who is not heard.
+    pub shared: SharedPackets,
     /// What those hear who are heard: everything but themselves.
-    pub personal: Vec<(ParticipantId, Arc<[u8]>)>,
+    pub personal: Vec<PersonalPacket>,
+}
+
+/// One packet of the shared mix in each codec, by [`AudioCodec::index`]; absent where nobody who is not heard hears in it.
+pub type SharedPackets = [Option<Arc<[u8]>>; AudioCodec::ALL.len()];
+
+/// A mix for one listener.
+#[derive(Debug)]
+pub struct PersonalPacket {
+    /// Whose own sound is not in it.
+    pub listener: ParticipantId,
+    /// How it is coded.
+    pub codec: AudioCodec,
+    /// The packet.
+    pub payload: Arc<[u8]>,
+}
+
+impl SoundBurst {
+    /// What `listener` hears in `codec`. Nothing where its own mix is of another codec, which it had until just now: the
+    /// shared one would have its own voice in it.
+    pub fn packet(&self, listener: ParticipantId, codec: AudioCodec) -> Option<&Arc<[u8]>> {
+        match self.personal.iter().find(|personal| personal.listener == listener) {
+            Some(personal) => (personal.codec == codec).then_some(&personal.payload),
+            None => self.shared[codec.index()].as_ref(),
+        }
+    }
 }
 
 /// Where the engine's results go. Never blocks; what does not fit is dropped and counted there.

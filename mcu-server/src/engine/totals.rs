@@ -93,7 +93,7 @@ totals! {
     sound_lost "mcu_sound_blocks_lost_total"
         "Sound blocks never mixed: the job came more than 100 ms late"
     sound_encoded "mcu_sound_packets_encoded_total"
-        "Sound packets encoded: one for each distinct mix"
+        "Sound packets encoded: one for each distinct mix and codec"
     sound_errors "mcu_sound_codec_errors_total"
         "Times that a sound decoder or encoder refused"
     sound_samples "mcu_sound_samples_total"

@@ -3,8 +3,8 @@
 use crate::engine::intake::{PictureIntake, SoundArrival, SoundFeed};
 use crate::engine::totals::MediaTotals;
 use mcu_core::id::{ConferenceId, SourceId, SourceKind};
-use mcu_core::media::codec::VideoCodec;
-use mcu_core::media::packet::Packet;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
+use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::time::{ClockRate, Mono};
 use std::time::Duration;
 use transport::receive::{LipSync, SoundPacket, StreamKey, VideoCounters, VideoReceiver};
@@ -65,6 +65,8 @@ pub struct SoundLine {
     pub key: StreamKey,
     feed: SoundFeed,
     liveness: Liveness,
+    /// What came last. It may change at any packet.
+    codec: AudioCodec,
 }
 
 /// The place of a source kind in an array of two.
@@ -140,18 +142,26 @@ impl PictureLine {
 }
 
 impl SoundLine {
-    /// A line of `source`; `None` when the peer has too many streams.
+    /// A line of `source`; `None` when the peer has too many streams. It counts time in samples of 48 kHz, whichever
+    /// codecs come.
     pub fn new(source: SourceId, feed: SoundFeed, sync: &mut LipSync) -> Option<Self> {
         let key = sync.add(ClockRate::OPUS, source.kind)?;
-        Some(Self { source, key, feed, liveness: Liveness::default() })
+        Some(Self { source, key, feed, liveness: Liveness::default(), codec: AudioCodec::Opus })
     }
 
-    /// Takes a packet; true when the source has just come to life.
-    pub fn packet(&mut self, packet: &Packet, sync: &mut LipSync, now: Mono) -> bool {
+    /// Takes a packet of `codec`; true when the source has just come to life.
+    pub fn packet(&mut self, packet: &Packet, codec: AudioCodec, sync: &mut LipSync, now: Mono) -> bool {
+        self.codec = codec;
+        let level_dbov = packet.audio_level_dbov;
+        let packet = SoundPacket::new(packet, codec);
         sync.arrived(self.key, packet.timestamp, packet.arrival);
-        let arrival = SoundArrival { packet: SoundPacket::from(packet), level_dbov: packet.audio_level_dbov };
-        self.feed.packets.push_newest(arrival);
+        self.feed.packets.push_newest(SoundArrival { packet, level_dbov });
         self.liveness.packet(now)
+    }
+
+    /// A sender report of this stream, brought from the clock of its codec to that of the lip-sync.
+    pub fn report(&self, report: SenderReport) -> SenderReport {
+        SenderReport { timestamp: self.codec.timestamp_at_48_khz(report.timestamp), ..report }
     }
 
     /// Exchanges the two delays by which sound and picture wait for each other.

@@ -10,11 +10,13 @@ use crate::engine::outgoing::{SoundBurst, VideoBurst};
 use crate::engine::totals::MediaTotals;
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, SourceKind};
-use mcu_core::time::{ClockRate, Mono};
+use mcu_core::media::codec::AudioCodec;
+use mcu_core::media::packet::{Packet, SenderReport};
+use mcu_core::time::Mono;
 use transport::peer::{
-    Datagram, Line, LineCodec, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta, WebRtcPeer,
+    Datagram, Line, LineCodec, LineState, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta, WebRtcPeer,
 };
-use transport::receive::LipSync;
+use transport::receive::{LipSync, StreamKey};
 
 /// A peer on its way to its io thread.
 pub struct NewPeer {
@@ -32,8 +34,9 @@ pub struct NewPeer {
     pub rtp_offsets: [u32; 2],
 }
 
-/// The numbering of the sound that is sent.
-struct SoundNumbers {
+/// The sound that is sent: in which codec, if any, and its numbering.
+struct SentSound {
+    codec: Option<AudioCodec>,
     sequence: u64,
     timestamp_offset: u32,
 }
@@ -49,7 +52,7 @@ pub struct Seat {
     pictures: [Option<PictureLine>; 2],
     sounds: [Option<SoundLine>; 2],
     downlink: Downlink,
-    sound: SoundNumbers,
+    sound: SentSound,
 }
 
 impl Seat {
@@ -72,20 +75,12 @@ impl Seat {
         let offsets = [offset(Line::MAIN_VIDEO), offset(Line::CONTENT_VIDEO)];
         let downlink = Downlink::new(participant, offsets);
         peer.set_desired_bitrate(downlink.desired_kbps());
-        Self {
-            id,
-            participant,
-            conference,
-            peer,
-            sync,
-            pictures,
-            sounds,
-            downlink,
-            sound: SoundNumbers {
-                sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
-                timestamp_offset: rtp_offsets[1],
-            },
-        }
+        let sound = SentSound {
+            codec: peer.line(Line::MAIN_AUDIO).and_then(LineState::send_audio_codec),
+            sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
+            timestamp_offset: rtp_offsets[1],
+        };
+        Self { id, participant, conference, peer, sync, pictures, sounds, downlink, sound }
     }
 
     pub(super) fn local_ufrag(&self) -> &str {
@@ -167,16 +162,11 @@ impl Seat {
 
     /// Sends 20 ms of sound, if this peer listens.
     pub(super) fn send_sound(&mut self, burst: &SoundBurst, _now: Mono) -> bool {
-        if !self.peer.is_connected()
-            || self.peer.line(Line::MAIN_AUDIO).is_none_or(|l| l.send_audio.is_none())
-        {
-            return false;
-        }
-        let own = burst.personal.iter().find(|(listener, _)| *listener == self.participant);
-        let Some(payload) = own.map(|(_, payload)| payload).or(burst.shared.as_ref()) else { return false };
+        let Some(codec) = self.sound.codec.filter(|_| self.peer.is_connected()) else { return false };
+        let Some(payload) = burst.packet(self.participant, codec) else { return false };
         let meta = SendMeta {
             sequence: self.sound.sequence,
-            rtp_timestamp: burst.at.to_rtp(ClockRate::OPUS).wrapping_add(self.sound.timestamp_offset),
+            rtp_timestamp: burst.at.to_rtp(codec.clock_rate()).wrapping_add(self.sound.timestamp_offset),
             marker: false,
             wallclock: burst.wallclock,
             vp8: None,
@@ -193,7 +183,7 @@ impl Seat {
             PeerEvent::Closed(_) => news.tell(self.news(PeerNews::Closed)),
             PeerEvent::Packet { line, codec, packet } => self.packet(line, codec, packet, now, news),
             PeerEvent::SenderReport { line, report } => {
-                if let Some(key) = self.key(line) {
+                if let Some((key, report)) = self.report(line, report) {
                     self.sync.report(key, report);
                 }
             }
@@ -209,26 +199,20 @@ impl Seat {
         None
     }
 
-    fn key(&self, line: Line) -> Option<transport::receive::StreamKey> {
+    /// The stream that a sender report is about, and what it says in the clock that the lip-sync knows the stream by.
+    fn report(&self, line: Line, report: SenderReport) -> Option<(StreamKey, SenderReport)> {
         let at = index(line.kind);
         match line.medium {
-            Medium::Video => self.pictures[at].as_ref().map(|picture| picture.key),
-            Medium::Audio => self.sounds[at].as_ref().map(|sound| sound.key),
+            Medium::Video => self.pictures[at].as_ref().map(|picture| (picture.key, report)),
+            Medium::Audio => self.sounds[at].as_ref().map(|sound| (sound.key, sound.report(report))),
         }
     }
 
-    fn packet(
-        &mut self,
-        line: Line,
-        codec: LineCodec,
-        packet: mcu_core::media::packet::Packet,
-        now: Mono,
-        news: &NewsSender,
-    ) {
+    fn packet(&mut self, line: Line, codec: LineCodec, packet: Packet, now: Mono, news: &NewsSender) {
         let at = index(line.kind);
         let begins = match (codec, &mut self.pictures[at], &mut self.sounds[at]) {
             (LineCodec::Video(codec), Some(picture), _) => picture.packet(packet, codec, &mut self.sync, now),
-            (LineCodec::Audio(_), _, Some(sound)) => sound.packet(&packet, &mut self.sync, now),
+            (LineCodec::Audio(codec), _, Some(sound)) => sound.packet(&packet, codec, &mut self.sync, now),
             _ => return,
         };
         if begins {

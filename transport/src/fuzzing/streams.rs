@@ -7,7 +7,7 @@ use crate::receive::{
 use bytes::Bytes;
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use mcu_core::limits::{PLAYOUT_DELAY_MAX, PLAYOUT_PACKETS_MAX, REORDER_PACKETS_MAX, SLOT_WAIT_MAX};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::media::samples::{BLOCK_SAMPLES, SILENCE};
 use mcu_core::time::{ClockRate, Mono};
@@ -110,13 +110,13 @@ pub fn video_stream(data: &[u8]) {
 struct Said;
 
 impl SoundDecoder for Said {
-    fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed> {
+    fn decode(&mut self, _: AudioCodec, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed> {
         let samples = payload.first().map_or(0, |byte| usize::from(*byte)) * 120;
         out.get_mut(..samples).ok_or(DecodeFailed)?.fill(0.5);
         Ok(samples)
     }
 
-    fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed> {
+    fn decode_fec(&mut self, _: AudioCodec, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed> {
         if next.get(1).is_some_and(|byte| byte & 1 == 1) {
             out.fill(0.25);
             return Ok(());
@@ -151,7 +151,7 @@ pub fn sound_stream(data: &[u8]) {
             buffer.set_floor(Duration::from_millis(u64::from(flags)));
         }
         let Some(packet) = numbers.packet(&mut script) else { return };
-        buffer.push(SoundPacket::from(&packet));
+        buffer.push(SoundPacket::new(&packet, AudioCodec::Opus));
         assert!(buffer.len() <= PLAYOUT_PACKETS_MAX);
         assert!(buffer.target() <= PLAYOUT_DELAY_MAX);
         assert_eq!(buffer.counters().total_samples, blocks * BLOCK_SAMPLES as u64);

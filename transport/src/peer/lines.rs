@@ -69,6 +69,14 @@ impl LineCodec {
             Self::Audio(_) => None,
         }
     }
+
+    /// The codec of sound.
+    pub const fn audio(self) -> Option<AudioCodec> {
+        match self {
+            Self::Audio(codec) => Some(codec),
+            Self::Video(_) => None,
+        }
+    }
 }
 
 /// What SDP says of an H.264 stream (RFC 6184 §8.1).
@@ -119,6 +127,14 @@ pub struct LineState {
     pub receivable: Vec<ReceiveCodec>,
 }
 
+impl LineState {
+    /// The codec of our sound, when we may send it: that of its payload type.
+    pub fn send_audio_codec(&self) -> Option<AudioCodec> {
+        let payload_type = self.send_audio?;
+        self.receivable.iter().find(|format| format.payload_type == payload_type)?.codec.audio()
+    }
+}
+
 /// Which media line is which source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineRoles {
@@ -164,6 +180,20 @@ mod tests {
         for (place, line) in Line::ALL.into_iter().enumerate() {
             assert_eq!(line.index(), place);
         }
+    }
+
+    #[test]
+    fn the_codec_of_our_sound_is_that_of_its_payload_type() {
+        let formats = [(AudioCodec::G722, 9), (AudioCodec::Pcma, 8)];
+        let receivable = formats
+            .map(|(codec, payload_type)| ReceiveCodec { codec: LineCodec::Audio(codec), payload_type });
+        let codec = |send_audio| {
+            let (line, mid, receivable) = (Line::MAIN_AUDIO, "0".into(), receivable.to_vec());
+            let state = LineState { line, mid, receives: true, send_video: None, send_audio, receivable };
+            state.send_audio_codec()
+        };
+        assert_eq!([Some(8), Some(9)].map(codec), [Some(AudioCodec::Pcma), Some(AudioCodec::G722)]);
+        assert_eq!([Some(0), None].map(codec), [None, None]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::jitter::Jitter;
 use super::stretch::{STRETCH_SAMPLES, STRETCH_SAMPLES_MIN, SampleQueue};
 use bytes::Bytes;
 use mcu_core::limits::PLAYOUT_PACKETS_MAX;
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::media::samples::{BLOCK_SAMPLES, Block};
 use mcu_core::time::{Mono, TimestampLine};
@@ -47,19 +48,20 @@ const DTX_BYTES_MAX: usize = 2;
 #[error("sound packet cannot be decoded")]
 pub struct DecodeFailed;
 
-/// A codec, as playout needs it: 48 kHz, mono, `f32` in -1.0..=1.0. Calls come in the order of the stream.
+/// What decodes, as playout needs it: 48 kHz, mono, `f32` in -1.0..=1.0. Calls come in the order of the stream. Playout
+/// itself knows no codec: it says of which each packet is, which may change from one to the next.
 pub trait SoundDecoder {
     /// Decodes a packet to the front of `out` (120 ms long), and returns the number of samples.
     ///
     /// # Errors
     /// [`DecodeFailed`]; playout conceals instead.
-    fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed>;
+    fn decode(&mut self, codec: AudioCodec, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed>;
 
     /// Restores the packet before `next` from what `next` carries of it; fills all of `out`, as long as that packet.
     ///
     /// # Errors
     /// [`DecodeFailed`] when `next` carries nothing of it; playout conceals instead.
-    fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed>;
+    fn decode_fec(&mut self, codec: AudioCodec, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed>;
 
     /// Makes up all of `out` (a multiple of 2.5 ms) from what was decoded before.
     ///
@@ -73,20 +75,24 @@ pub trait SoundDecoder {
 pub struct SoundPacket {
     /// Unwrapped sequence number.
     pub sequence: u64,
-    /// RTP timestamp as on the wire, 48 kHz.
+    /// RTP timestamp in samples of 48 kHz, whatever the codec's clock.
     pub timestamp: u32,
     /// When its datagram arrived.
     pub arrival: Mono,
+    /// What the payload is.
+    pub codec: AudioCodec,
     /// The codec's packet.
     pub payload: Bytes,
 }
 
-impl From<&Packet> for SoundPacket {
-    fn from(packet: &Packet) -> Self {
+impl SoundPacket {
+    /// What arrived on the wire, whose payload type says `codec`.
+    pub fn new(packet: &Packet, codec: AudioCodec) -> Self {
         Self {
             sequence: packet.sequence,
-            timestamp: packet.timestamp,
+            timestamp: codec.timestamp_at_48_khz(packet.timestamp),
             arrival: packet.arrival,
+            codec,
             payload: packet.payload.clone(),
         }
     }
@@ -130,6 +136,7 @@ pub struct SoundCounters {
 struct Held {
     sequence: u64,
     timestamp: i64,
+    codec: AudioCodec,
     payload: Bytes,
 }
 
@@ -201,7 +208,8 @@ impl SoundBuffer {
             self.counters.late += 1;
             return;
         }
-        self.packets.insert(at, Held { sequence: packet.sequence, timestamp, payload: packet.payload });
+        let SoundPacket { sequence, codec, payload, .. } = packet;
+        self.packets.insert(at, Held { sequence, timestamp, codec, payload });
         if self.packets.len() > PLAYOUT_PACKETS_MAX {
             self.packets.pop_front();
             self.counters.discarded += 1;
@@ -336,7 +344,7 @@ impl SoundBuffer {
         let Some(front) = self.packets.front() else {
             return;
         };
-        if decoder.decode_fec(&front.payload, &mut self.scratch[..whole]).is_ok() {
+        if decoder.decode_fec(front.codec, &front.payload, &mut self.scratch[..whole]).is_ok() {
             self.next_timestamp = front.timestamp;
             self.next_sequence = front.sequence;
             // The beginning of it was concealed already, when nothing was known yet.
@@ -360,7 +368,7 @@ impl SoundBuffer {
         };
         self.next_sequence = front.sequence.saturating_add(1);
         self.next_timestamp = front.timestamp;
-        match decoder.decode(&front.payload, &mut self.scratch) {
+        match decoder.decode(front.codec, &front.payload, &mut self.scratch) {
             Ok(count) if (1..=PACKET_SAMPLES_MAX).contains(&count) => {
                 self.sound.push(&self.scratch[..count]);
                 self.next_timestamp += count as i64;

@@ -7,7 +7,7 @@ use crate::payload::Packetizer;
 use bytes::Bytes;
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use mcu_core::limits::{KEYFRAME_REQUEST_INTERVAL_MIN, SLOT_WAIT_MAX};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::media::samples::SILENCE;
 use mcu_core::media::unit::EncodedUnit;
@@ -107,19 +107,23 @@ impl ToneDecoder {
     }
 }
 
+fn opus(sequence: u64, timestamp: u32, arrival: Mono, payload: Bytes) -> SoundPacket {
+    SoundPacket { sequence, timestamp, arrival, codec: AudioCodec::Opus, payload }
+}
+
 fn number(payload: &[u8]) -> Result<u64, DecodeFailed> {
     Ok(u64::from_be_bytes(payload.try_into().map_err(|_| DecodeFailed)?))
 }
 
 impl SoundDecoder for ToneDecoder {
-    fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed> {
+    fn decode(&mut self, _: AudioCodec, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed> {
         self.last = number(payload)?;
         self.decoded += 1;
         self.tone(self.last, &mut out[..PACKET_SAMPLES]);
         Ok(PACKET_SAMPLES)
     }
 
-    fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed> {
+    fn decode_fec(&mut self, _: AudioCodec, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed> {
         assert_eq!(out.len(), PACKET_SAMPLES);
         self.last = number(next)?.checked_sub(1).ok_or(DecodeFailed)?;
         self.tone(self.last, out);
@@ -168,7 +172,7 @@ fn hear(network: Network, seconds: u64, drift: f64, seed: u64, talks: impl Fn(u6
                     order += 1;
                     arrivals.insert(
                         (arrival.as_nanos(), sequence, order),
-                        SoundPacket { sequence, timestamp, arrival, payload },
+                        opus(sequence, timestamp, arrival, payload),
                     );
                 }
                 sequence += 1;
@@ -276,7 +280,7 @@ fn after_a_blackout_sound_comes_back_at_once() {
         if tick % 2 == 0 && !dark {
             let arrival = now + Duration::from_micros((random.unit() * 3_000.0) as u64);
             let payload = Bytes::copy_from_slice(&(tick / 2).to_be_bytes());
-            buffer.push(SoundPacket { sequence: tick / 2, timestamp: (tick * 480) as u32, arrival, payload });
+            buffer.push(opus(tick / 2, (tick * 480) as u32, arrival, payload));
         }
         let played = buffer.pull(now, &mut decoder, &mut SILENCE.clone());
         assert!(!(320..500).contains(&tick) || played == Played::Silence, "tick {tick}: {played:?}");
@@ -297,12 +301,7 @@ fn a_skipped_stream_decodes_nothing_and_comes_back_in_place() {
         let now = Mono::from_millis(tick * 10);
         if tick % 2 == 0 {
             let payload = Bytes::copy_from_slice(&(tick / 2).to_be_bytes());
-            buffer.push(SoundPacket {
-                sequence: tick / 2,
-                timestamp: (tick * 480) as u32,
-                arrival: now,
-                payload,
-            });
+            buffer.push(opus(tick / 2, (tick * 480) as u32, now, payload));
         }
         match tick {
             200..800 => {
@@ -357,7 +356,7 @@ fn lip_sync(reports: bool, drift: f64, video_extra_ms: f64, seed: u64) -> Skew {
             let timestamp = 4_000_000_000_u32.wrapping_add((capture_ms(now) * 48.0) as u32);
             sync.arrived(sound, timestamp, arrival);
             let payload = Bytes::copy_from_slice(&(tick / 2).to_be_bytes());
-            buffer.push(SoundPacket { sequence: tick / 2, timestamp, arrival, payload });
+            buffer.push(opus(tick / 2, timestamp, arrival, payload));
         }
         if reports && tick % 100 == 10 {
             report(&mut sync, sound, capture_ms(now), 48_000.0, 4_000_000_000);

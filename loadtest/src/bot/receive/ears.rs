@@ -10,8 +10,9 @@ use crate::media::barcode::SenderId;
 use crate::media::beep::BeepMeter;
 use crate::media::sound::tone_hz;
 use crate::media::tone::ToneMeter;
-use codecs::opus::{SoundDecodeError, SoundDecoder};
 use codecs::registry::{CodecFactory, NativeCodecs};
+use codecs::sound::{SoundDecodeError, SoundDecoder};
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
 use std::collections::HashMap;
@@ -53,7 +54,7 @@ impl Ears {
         Ok(Self {
             meter: ToneMeter::new(tones.iter().map(|sender| tone_hz(*sender))),
             beeps: BeepMeter::new(&tones),
-            decoder: NativeCodecs.sound_decoder()?,
+            decoder: NativeCodecs.sound_decoder(AudioCodec::Opus)?,
             playout: Playout::default(),
             tones,
             said,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use codecs::encode::EncoderSettings;
 use codecs::opus::OpusSettings;
 use codecs::registry::{CodecFactory, NativeCodecs};
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::frame::FramePool;
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
 use mcu_core::time::FrameInterval;
@@ -32,13 +33,13 @@ pub(super) fn picture(spec: &LoopSpec, rung: Rung) -> Result<Vec<Option<Coded>>,
 /// the loop began anew, a decoder would howl for seconds.
 pub(super) fn sound(spec: &LoopSpec) -> Result<Vec<Option<Coded>>, LoopError> {
     let settings = OpusSettings { independent: true, ..OpusSettings::default() };
-    let mut encoder = NativeCodecs.sound_encoder(&settings)?;
-    let mut packet = [0; codecs::opus::FRAME_BYTES_MAX];
+    let mut encoder = NativeCodecs.sound_encoder(AudioCodec::Opus, &settings)?;
+    let mut packet = [0; codecs::sound::FRAME_BYTES_MAX];
     let packets = u64::from(spec.seconds) * u64::from(SAMPLE_RATE_HZ / SOUND_PACKET_SAMPLES);
     (0..packets)
         .map(|index| {
             let first = index * u64::from(SOUND_PACKET_SAMPLES);
-            let pcm: [f32; codecs::opus::FRAME_SAMPLES] =
+            let pcm: [f32; codecs::sound::FRAME_SAMPLES] =
                 std::array::from_fn(|n| sound::sample(spec.sender, spec.voice, first + n as u64));
             let len = encoder.encode(&pcm, &mut packet)?;
             Ok(Some(Coded { keyframe: false, data: Bytes::copy_from_slice(&packet[..len]) }))

@@ -7,6 +7,7 @@ use crate::media::tone::ToneMeter;
 use codecs::registry::{CodecFactory, NativeCodecs};
 use mcu_core::conference::plan::{Fit, Rect};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::media::unit::{AccessUnit, Rotation, UnitHeader};
 use mcu_core::privacy::{Ledger, Purpose};
@@ -122,7 +123,7 @@ fn the_sound_of_a_loop_holds_its_tone_and_no_other() {
         Library::open(&scratch.0).unwrap().get(&spec(VideoCodec::Vp8, Scenery::TalkingHead, &[(180, 100)]));
     let set = set.unwrap();
     assert_eq!(set.sound().len(), 150);
-    let mut decoder = NativeCodecs.sound_decoder().unwrap();
+    let mut decoder = NativeCodecs.sound_decoder(AudioCodec::Opus).unwrap();
     let mut meter = ToneMeter::new((0..TONES).map(|id| tone_hz(SenderId(id))));
     let mut pcm = [0.0; 5_760];
     for packet in set.sound() {
@@ -220,9 +221,9 @@ fn the_sound_of_a_loop_goes_on_into_its_next_round() {
     // With packets that lean on the ones before, sender 42 clipped for three seconds after 20.
     for sender in [24, 30, 36, 42] {
         let packets = make::sound(&LoopSpec::talking_head(SenderId(sender))).expect("encodes");
-        let mut decoder = NativeCodecs.sound_decoder().expect("a decoder");
+        let mut decoder = NativeCodecs.sound_decoder(AudioCodec::Opus).expect("a decoder");
         for (index, packet) in packets.iter().chain(&packets).flatten().enumerate() {
-            let mut out = [0.0; codecs::opus::FRAME_SAMPLES];
+            let mut out = [0.0; codecs::sound::FRAME_SAMPLES];
             decoder.decode(&packet.data, &mut out).expect("decodes");
             let peak = out.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
             assert!(peak < 0.25, "{sender}: {peak} in packet {index}");

@@ -12,6 +12,7 @@ use super::mixing::StreamLevel;
 use super::plan::{MeetingPlan, RateClass, Scene, View};
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
 use super::*;
+use crate::media::codec::AudioCodec;
 use crate::time::{ClockRate, MediaTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ fn receives(id: ParticipantId, content: bool) -> Receives {
     Receives {
         main: Some(line(id, SourceKind::Main, VideoCodec::Vp8)),
         content: content.then(|| line(id, SourceKind::Content, VideoCodec::Vp8)),
+        sound: Some(AudioCodec::Opus),
     }
 }
 

@@ -49,6 +49,26 @@ fn who_is_muted_is_told_is_not_heard_and_loses_the_word() {
 }
 
 #[test]
+fn everybody_hears_in_the_codec_of_the_last_path_and_without_one_not_at_all() {
+    let mut meeting = Meeting::of_browsers(1, true);
+    let mut connect = |who, sound| {
+        let receives = Receives { sound, ..receives(p(who), false) };
+        meeting.give(Input::Connected { participant: p(who), receives }).expect("it has joined");
+        meeting.run_for(100);
+        meeting.plan().sound.listeners.iter().map(|l| (l.participant.0, l.codec)).collect::<Vec<_>>()
+    };
+    assert_eq!(connect(1, None), []);
+    assert_eq!(connect(1, Some(AudioCodec::Pcma)), [(1, AudioCodec::Pcma)]);
+    assert_eq!(connect(1, Some(AudioCodec::G722)), [(1, AudioCodec::G722)]);
+    meeting.enter(p(2), Via::Browser, true, false);
+    meeting.enter(p(3), Via::Whip, false, false);
+    meeting.run_for(100);
+    let listeners = &meeting.plan().sound.listeners;
+    let heard: Vec<_> = listeners.iter().map(|l| (l.participant.0, l.codec)).collect();
+    assert_eq!(heard, [(1, AudioCodec::G722), (2, AudioCodec::Opus)]);
+}
+
+#[test]
 fn a_fresh_socket_is_told_all_that_holds_even_after_a_long_time() {
     let mut meeting = Meeting::of_browsers(2, true);
     // Long enough for old timestamps to lie more than half their range back.

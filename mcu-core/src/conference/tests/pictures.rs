@@ -51,15 +51,15 @@ fn each_codec_is_encoded_once() {
     for n in [3, 4] {
         meeting.join(p(n), Via::Browser, true).expect("there is room");
         let main = Some(line(p(n), SourceKind::Main, VideoCodec::H264));
-        let receives = Receives { main, content: None };
+        let receives = Receives { main, ..Receives::default() };
         meeting.give(Input::Connected { participant: p(n), receives }).expect("it has joined");
     }
     meeting.run_for(1_000);
     let codecs: Vec<_> = meeting.plan().renditions.iter().map(|r| r.codec).collect();
     assert_eq!((codecs, meeting.plan().scenes.len()), (vec![VideoCodec::Vp8, VideoCodec::H264], 1));
     let main = Some(line(p(4), SourceKind::Main, VideoCodec::Vp9));
-    let refused =
-        meeting.give(Input::Connected { participant: p(4), receives: Receives { main, content: None } });
+    let receives = Receives { main, ..Receives::default() };
+    let refused = meeting.give(Input::Connected { participant: p(4), receives });
     assert_eq!(refused, Err(Refusal::NotEncoded(VideoCodec::Vp9)));
 }
 

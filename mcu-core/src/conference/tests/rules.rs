@@ -61,7 +61,9 @@ fn perform(meeting: &mut Meeting, op: &Op) {
             let codec = if h264 { VideoCodec::H264 } else { VideoCodec::Vp8 };
             let main = Some(line(p(who), SourceKind::Main, codec));
             let content = content.then(|| line(p(who), SourceKind::Content, codec));
-            meeting.give(Input::Connected { participant: p(who), receives: Receives { main, content } })
+            let sound = Some(AudioCodec::Opus);
+            meeting
+                .give(Input::Connected { participant: p(who), receives: Receives { main, content, sound } })
         }
         Op::Disconnect(who) => meeting.give(Input::Disconnected { participant: p(who) }),
         Op::Live { who, content, live } => {

@@ -5,7 +5,8 @@
 
 use super::super::intake::SoundFeed;
 use super::super::totals::MediaTotals;
-use codecs::opus::SoundDecoder;
+use super::decoders::Decoders;
+use codecs::registry::CodecFactory;
 use mcu_core::conference::mixing::{SILENT_DBOV, StreamLevel};
 use mcu_core::id::{SourceId, SourceKind};
 use mcu_core::media::samples::{Block, SILENCE};
@@ -13,8 +14,9 @@ use mcu_core::time::Mono;
 use mixer::audio::gain::AutoGain;
 use mixer::audio::level;
 use mixer::audio::mix::{self, Fade};
+use std::sync::Arc;
 use std::time::Duration;
-use transport::receive::playout::{DecodeFailed, SoundBuffer, SoundCounters, SoundDecoder as PacketDecoder};
+use transport::receive::playout::{SoundBuffer, SoundCounters};
 
 /// A level claimed within this time wakes the decoder.
 const CLAIM_HELD: Duration = Duration::from_millis(300);
@@ -22,29 +24,12 @@ const CLAIM_HELD: Duration = Duration::from_millis(300);
 /// Claims softer than this (RFC 6464, -dBov) wake nobody.
 const CLAIM_DBOV_MIN: u8 = 60;
 
-/// Lets the playout buffer, which knows no codec, use the decoder.
-struct Adapter<'a>(&'a mut dyn SoundDecoder);
-
-impl PacketDecoder for Adapter<'_> {
-    fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecodeFailed> {
-        self.0.decode(payload, out).map_err(|_| DecodeFailed)
-    }
-
-    fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> Result<(), DecodeFailed> {
-        self.0.decode_fec(next, out.len(), out).map(|_| ()).map_err(|_| DecodeFailed)
-    }
-
-    fn conceal(&mut self, out: &mut [f32]) -> Result<(), DecodeFailed> {
-        self.0.conceal(out.len(), out).map(|_| ()).map_err(|_| DecodeFailed)
-    }
-}
-
 /// One stream.
 pub(super) struct Ear {
     pub(super) source: SourceId,
     feed: SoundFeed,
     buffer: SoundBuffer,
-    decoder: Box<dyn SoundDecoder>,
+    decoders: Decoders,
     gain: AutoGain,
     fade: Fade,
     block: Block,
@@ -67,12 +52,12 @@ enum Claim {
 }
 
 impl Ear {
-    pub(super) fn new(source: SourceId, feed: SoundFeed, decoder: Box<dyn SoundDecoder>) -> Self {
+    pub(super) fn new(source: SourceId, feed: SoundFeed, codecs: Arc<dyn CodecFactory>) -> Self {
         Self {
             source,
             feed,
             buffer: SoundBuffer::new(),
-            decoder,
+            decoders: Decoders::new(codecs),
             gain: AutoGain::new(),
             fade: Fade::new(),
             block: SILENCE,
@@ -107,7 +92,7 @@ impl Ear {
     /// The next 10 ms: decoded when the stream is `mixed` or might have to be, skipped otherwise.
     pub(super) fn pull(&mut self, now: Mono, mixed: bool) {
         if mixed || self.in_sum || self.claims_audible(now) {
-            self.buffer.pull(now, &mut Adapter(&mut *self.decoder), &mut self.block);
+            self.buffer.pull(now, &mut self.decoders, &mut self.block);
             mix::sanitise(&mut self.block);
             self.dbov = level::level_dbov(&self.block);
             if self.source.kind == SourceKind::Main {
@@ -134,6 +119,7 @@ impl Ear {
         totals.sound_concealed.add(now.concealed_samples - before.concealed_samples);
         totals.sound_removed.add(now.accelerated_samples - before.accelerated_samples);
         totals.sound_inserted.add(now.expanded_samples - before.expanded_samples);
+        totals.sound_errors.add(self.decoders.take_errors());
     }
 
     /// Fades the block in or out as the choice of the audible says.

@@ -4,6 +4,7 @@
 //! limiter, encode) -> outlet. Thread: audio pool, one job per conference and beat, never skipped: a late job makes
 //! up for the blocks it missed. Bound: `CATCH_UP_BLOCKS_MAX` blocks at once; what lies further back is counted lost.
 
+mod decoders;
 mod ear;
 mod echo;
 mod mixes;
@@ -110,7 +111,7 @@ impl SoundEngine {
             match command {
                 SoundCommand::Plan(plan) => {
                     self.plan.clone_from(&plan.sound);
-                    self.mixes.keep_only(&self.plan.listeners);
+                    self.mixes.listeners_changed(&self.plan.listeners);
                 }
                 SoundCommand::Source(source, feed) => self.listen_to(source, feed),
                 SoundCommand::SourceGone(source) => self.ears.retain(|ear| ear.source != source),
@@ -120,13 +121,7 @@ impl SoundEngine {
 
     fn listen_to(&mut self, source: SourceId, feed: SoundFeed) {
         self.ears.retain(|ear| ear.source != source);
-        match self.codecs.sound_decoder() {
-            Ok(decoder) => self.ears.push(Ear::new(source, feed, decoder)),
-            Err(error) => {
-                self.totals.sound_errors.one();
-                tracing::error!(conference = %self.conference, %error, "no sound decoder");
-            }
-        }
+        self.ears.push(Ear::new(source, feed, Arc::clone(&self.codecs)));
     }
 
     /// One block: pull, rank, sum, and what everybody hears of it.
@@ -174,10 +169,11 @@ impl SoundEngine {
         let start = at - MediaTime::TEN_MS;
         let encoded = self.mixes.encode(&self.plan.listeners);
         self.totals.sound_errors.add(u64::from(encoded.errors));
-        if encoded.shared.is_none() && encoded.personal.is_empty() {
+        let packets = encoded.personal.len() + encoded.shared.iter().flatten().count();
+        if packets == 0 {
             return;
         }
-        self.totals.sound_encoded.add(encoded.personal.len() as u64 + u64::from(encoded.shared.is_some()));
+        self.totals.sound_encoded.add(packets as u64);
         self.outlet.sound(super::outgoing::SoundBurst {
             conference: self.conference,
             at: start,
