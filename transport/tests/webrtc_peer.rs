@@ -24,7 +24,7 @@ const VIDEO: (MediaKind, Direction) = (MediaKind::Video, Direction::SendRecv);
 const VP8_PAYLOAD: [u8; 12] = [0x90, 0xe0, 0x80, 0x01, 0x02, 0x00, 1, 2, 3, 4, 5, 6];
 
 fn meta(sequence: u64, rtp_timestamp: u32, wallclock: Mono) -> SendMeta {
-    SendMeta { sequence, rtp_timestamp, marker: true, wallclock, vp8: None }
+    SendMeta { sequence, rtp_timestamp, marker: true, wallclock, vp8: None, vp8_numbers: None }
 }
 
 fn packets(world: &World, line: Line) -> Vec<(u64, u32, usize)> {

@@ -255,6 +255,7 @@ impl Work for Protect {
                 marker: n == PACKETS,
                 wallclock,
                 vp8: None,
+                vp8_numbers: None,
             };
             pair.sequence += 1;
             let payload = Arc::clone(&pair.payload);

@@ -21,7 +21,8 @@ use signalling::event::EventText;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use transport::peer::{Line, LineState, Medium, PeerStats, WebRtcPeer};
+use transport::io::ports::LinePorts;
+use transport::peer::{Association, Line, LineState, Medium, PeerStats};
 
 /// Seconds between two `stats` events.
 const STATS_EVERY: u32 = 2;
@@ -46,7 +47,9 @@ pub struct Arrival {
     /// On which io thread.
     pub io: usize,
     /// The association.
-    pub peer: WebRtcPeer,
+    pub peer: Association,
+    /// The sockets that are its alone.
+    pub ports: Vec<LinePorts>,
     /// Random, for its two picture lines.
     pub rtp_offsets: [u32; 2],
 }
@@ -153,7 +156,7 @@ impl Meeting {
 
     /// Takes over an answered offer: the connection before it goes, its sources are heard and seen from here on.
     pub fn attach(&mut self, arrival: Arrival, parts: &Parts) {
-        let Arrival { participant, id, io, peer, rtp_offsets } = arrival;
+        let Arrival { participant, id, io, peer, ports, rtp_offsets } = arrival;
         self.detach(participant, parts);
         let mut feeds = LineFeeds::default();
         for kind in [SourceKind::Main, SourceKind::Content] {
@@ -187,7 +190,7 @@ impl Meeting {
         self.peers
             .insert(participant, MeetingPeer { peer: id, io, receives, connected: false, stats_seen: 0 });
         let conference = self.conference.id();
-        let new = NewPeer { id, participant, conference, peer, feeds, rtp_offsets };
+        let new = NewPeer { id, participant, conference, peer, ports, feeds, rtp_offsets };
         parts.io[io].command(PeerCommand::Add(Box::new(new)));
     }
 

@@ -20,7 +20,8 @@ use crate::engine::{EngineInbox, PictureCommand};
 use mcu_core::conference::plan::MeetingPlan;
 use mcu_core::id::{ConferenceId, PeerId, RenditionId};
 use mcu_core::time::Mono;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::demux::{Demux, DemuxCounters, Route};
@@ -53,6 +54,10 @@ struct Meeting {
 /// Everything that one io thread owns but its sockets.
 pub struct Peers {
     demux: Demux,
+    /// Whose the ports are that are one peer's alone.
+    own_ports: HashMap<SocketAddr, PeerId>,
+    /// Of those, the ones whose peer has gone.
+    given_up: Vec<SocketAddr>,
     seats: BTreeMap<PeerId, Seat>,
     meetings: BTreeMap<ConferenceId, Meeting>,
     news: NewsSender,
@@ -66,6 +71,8 @@ impl Peers {
     pub fn new(news: NewsSender, totals: Arc<MediaTotals>) -> Self {
         Self {
             demux: Demux::default(),
+            own_ports: HashMap::new(),
+            given_up: Vec::new(),
             seats: BTreeMap::new(),
             meetings: BTreeMap::new(),
             news,
@@ -98,11 +105,13 @@ impl Peers {
     fn add(&mut self, new: NewPeer, now: Mono) {
         let (peer, conference) = (new.id, new.conference);
         let mut seat = Seat::new(new);
-        if let Err(error) = self.demux.register(seat.local_ufrag(), peer) {
+        let registered = seat.local_ufrag().map_or(Ok(()), |ufrag| self.demux.register(ufrag, peer));
+        if let Err(error) = registered {
             tracing::error!(%peer, %error, "a peer cannot be served");
             self.news.tell(seat.news(PeerNews::Closed));
             return;
         }
+        self.own_ports.extend(seat.own_ports().into_iter().map(|address| (address, peer)));
         if let Some(meeting) = self.meetings.get_mut(&conference) {
             meeting.peers.push(peer);
             if let Some(plan) = meeting.views.current() {
@@ -123,9 +132,12 @@ impl Peers {
 
     fn forget(&mut self, peer: PeerId) {
         self.demux.remove(peer);
-        if let Some(seat) = self.seats.remove(&peer)
-            && let Some(meeting) = self.meetings.get_mut(&seat.conference)
-        {
+        let Some(seat) = self.seats.remove(&peer) else { return };
+        for address in seat.own_ports() {
+            self.own_ports.remove(&address);
+            self.given_up.push(address);
+        }
+        if let Some(meeting) = self.meetings.get_mut(&seat.conference) {
             meeting.peers.retain(|other| *other != peer);
         }
     }
@@ -138,7 +150,8 @@ impl Peers {
 
     /// Takes one datagram from the network; true when it was some peer's.
     pub fn datagram(&mut self, datagram: Datagram<'_>, now: Mono) -> bool {
-        let peer = match self.demux.route(&datagram) {
+        let own = self.own_ports.get(&datagram.destination).copied();
+        let peer = match own.map_or_else(|| self.demux.route(&datagram), Route::Peer) {
             Route::Peer(peer) => peer,
             Route::Claims(peer) => {
                 let Some(seat) = self.seats.get_mut(&peer) else { return false };
@@ -155,6 +168,11 @@ impl Peers {
         seat.datagram(&datagram, now);
         self.touched.push(peer);
         true
+    }
+
+    /// The ports that nobody needs any more, since the last call.
+    pub fn take_given_up(&mut self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.given_up.drain(..)
     }
 
     /// Forgets a source whose TCP connection has closed.

@@ -13,8 +13,10 @@ use mcu_core::id::{ConferenceId, ParticipantId, PeerId, RenditionId, SourceId, S
 use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::{Packet, SenderReport};
 use mcu_core::time::Mono;
+use std::net::SocketAddr;
+use transport::io::ports::LinePorts;
 use transport::peer::{
-    Datagram, Line, LineCodec, LineState, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta, WebRtcPeer,
+    Association, Datagram, Line, LineCodec, LineState, Medium, PeerEvent, PeerOutput, PeerStats, SendMeta,
 };
 use transport::receive::{LipSync, StreamKey};
 
@@ -27,7 +29,9 @@ pub struct NewPeer {
     /// Where.
     pub conference: ConferenceId,
     /// The association, answered but not connected.
-    pub peer: WebRtcPeer,
+    pub peer: Association,
+    /// The sockets that are its alone.
+    pub ports: Vec<LinePorts>,
     /// The engine's ends of what it sends.
     pub feeds: LineFeeds,
     /// Added to the 90 kHz time of a tick, by line: main, content.
@@ -47,7 +51,7 @@ pub struct Seat {
     participant: ParticipantId,
     /// The conference it belongs to.
     pub(super) conference: ConferenceId,
-    peer: WebRtcPeer,
+    peer: Association,
     sync: LipSync,
     pictures: [Option<PictureLine>; 2],
     sounds: [Option<SoundLine>; 2],
@@ -58,7 +62,7 @@ pub struct Seat {
 impl Seat {
     /// Takes a place.
     pub fn new(new: NewPeer) -> Self {
-        let NewPeer { id, participant, conference, mut peer, feeds, rtp_offsets } = new;
+        let NewPeer { id, participant, conference, mut peer, ports: _, feeds, rtp_offsets } = new;
         let mut sync = LipSync::default();
         let source = |kind| SourceId { participant, kind };
         let [main_picture, content_picture] = feeds.pictures;
@@ -83,8 +87,12 @@ impl Seat {
         Self { id, participant, conference, peer, sync, pictures, sounds, downlink, sound }
     }
 
-    pub(super) fn local_ufrag(&self) -> &str {
+    pub(super) fn local_ufrag(&self) -> Option<&str> {
         self.peer.local_ufrag()
+    }
+
+    pub(super) fn own_ports(&self) -> Vec<SocketAddr> {
+        self.peer.own_ports()
     }
 
     pub(super) fn authenticates(&mut self, datagram: &Datagram<'_>) -> bool {
@@ -140,9 +148,10 @@ impl Seat {
                         marker: burst.unit.marker(at),
                         wallclock: burst.wallclock,
                         vp8: placed.vp8_patch,
+                        vp8_numbers: placed.vp8_numbers,
                     };
                     // Refused only by a peer that has just closed, which `drain` finds by itself.
-                    let _ = self.peer.send_video(line, payload, &meta);
+                    let _ = self.peer.send_video(line, payload, &meta, now);
                 }
                 Some(false)
             }
@@ -170,6 +179,7 @@ impl Seat {
             marker: false,
             wallclock: burst.wallclock,
             vp8: None,
+            vp8_numbers: None,
         };
         self.sound.sequence += 1;
         let _ = self.peer.send_sound(payload, &meta);

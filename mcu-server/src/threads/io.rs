@@ -1,4 +1,4 @@
-//! An io thread: one UDP socket, the same TCP port, and all state of the peers behind them.
+//! An io thread: one UDP socket, the same TCP port, the ports of SIP legs, and all state of the peers behind them.
 //!
 //! Runs a current-thread `tokio-uring` runtime, or plain tokio where io_uring is refused (most containers). One loop:
 //! commands and bursts in, datagrams in, what is due, everything out, sleep. Peers' state never leaves the thread.
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
+use transport::io::ports::OwnPorts;
 use transport::io::tcp::TcpPorts;
 use transport::io::{Backend, DatagramIo, IoCounters, probe, ring};
 use transport::peer::{Datagram, LocalAddress, Proto};
@@ -207,6 +208,8 @@ fn run_on(backend: Backend, work: impl Future<Output = ()>) {
 struct Worker {
     udp: Box<dyn DatagramIo>,
     tcp: Option<TcpPorts>,
+    /// Of SIP legs.
+    own: OwnPorts,
     peers: Peers,
     port: IoPort,
     clock: NodeClock,
@@ -220,7 +223,7 @@ impl Worker {
             receive_bytes = granted.receive_bytes, send_bytes = granted.send_bytes, "media socket");
         let tcp =
             if address.tcp { Some(TcpPorts::new(std::net::TcpListener::bind(address.bind)?)?) } else { None };
-        Ok(Self { udp, tcp, peers, port, clock })
+        Ok(Self { udp, tcp, own: OwnPorts::new()?, peers, port, clock })
     }
 
     async fn run(mut self, stop: &Notify) {
@@ -232,6 +235,7 @@ impl Worker {
             self.count();
             let sleep =
                 self.peers.deadline().map_or(SLEEP_MAX, |at| at.since(self.clock.now()).min(SLEEP_MAX));
+            let own = std::future::poll_fn(|cx| self.own.poll_ready(cx));
             let tcp = std::future::poll_fn(|cx| match &mut self.tcp {
                 Some(tcp) => tcp.poll_ready(cx, now),
                 None => std::task::Poll::Pending,
@@ -247,6 +251,7 @@ impl Worker {
                 }
                 () = self.port.wake.notified() => {}
                 () = tcp => {}
+                () = own => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -254,7 +259,14 @@ impl Worker {
 
     /// Commands first, so that a burst finds the peers it is for.
     fn take_in(&mut self, now: Mono) {
-        while let Some(command) = self.port.commands.pop() {
+        while let Some(mut command) = self.port.commands.pop() {
+            if let PeerCommand::Add(new) = &mut command {
+                for line in new.ports.drain(..) {
+                    if let Err(error) = self.own.add(line) {
+                        tracing::error!(%error, "a port cannot be served");
+                    }
+                }
+            }
             self.peers.command(command, now);
         }
         while let Some(outgoing) = self.port.outgoing.pop() {
@@ -271,6 +283,9 @@ impl Worker {
                 break;
             }
         }
+        self.own.receive(&mut |datagram| {
+            self.peers.datagram(datagram, now);
+        });
         if let Some(tcp) = &mut self.tcp {
             let mut vouched = Vec::new();
             tcp.receive(&mut |datagram| {
@@ -289,12 +304,16 @@ impl Worker {
     }
 
     fn send_out(&mut self, now: Mono) {
-        let Self { udp, tcp, peers, .. } = self;
+        let Self { udp, tcp, own, peers, .. } = self;
         peers.drain(now, &mut |transmit| match (transmit.proto, &mut *tcp) {
+            (Proto::Udp, _) if own.has(transmit.source) => own.send(transmit),
             (Proto::Udp, _) => udp.send(transmit),
             (Proto::Tcp, Some(tcp)) => tcp.send(transmit),
             (Proto::Tcp, None) => {}
         });
+        for address in peers.take_given_up() {
+            own.remove(address);
+        }
         udp.flush();
         if let Some(tcp) = tcp {
             tcp.flush();

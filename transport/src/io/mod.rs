@@ -4,6 +4,7 @@
 //! Bound: fixed receive buffers, a fixed number of unsent trains. Errors of sending are counted, never fatal. Nothing here knows what a datagram says.
 
 pub mod batch;
+pub mod ports;
 pub mod probe;
 pub mod ring;
 pub mod tcp;

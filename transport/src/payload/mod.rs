@@ -14,6 +14,7 @@ mod vp9;
 #[cfg(any(test, fuzzing))]
 pub(crate) use h264::nal_units;
 pub use packetize::{PacketizeError, PacketizedUnit, Packetizer};
+pub use vp8::Vp8Numbers;
 
 use assemble::Assembler;
 use bytes::Bytes;

@@ -14,6 +14,25 @@ pub(super) const PICTURE_IDS: u16 = 1 << 15;
 /// Bytes of the descriptor that we write: X, I|L|T, two of PictureID, TL0PICIDX, TID|Y.
 const DESCRIPTOR_BYTES: usize = 6;
 
+/// The numbers of a picture in the descriptor that we write (RFC 7741 §4.2), which differ from receiver to receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vp8Numbers {
+    /// PictureID, 15 bits.
+    pub picture_id: u16,
+    /// TL0PICIDX.
+    pub tl0_pic_idx: u8,
+}
+
+impl Vp8Numbers {
+    /// Puts them into a payload that [`Packetizer`](super::Packetizer) made, or a copy of one.
+    pub fn write(self, payload: &mut [u8]) {
+        if let Some(descriptor) = payload.first_chunk_mut::<DESCRIPTOR_BYTES>() {
+            let [high, low] = self.picture_id.to_be_bytes();
+            descriptor[2..5].copy_from_slice(&[0x80 | high, low, self.tl0_pic_idx]);
+        }
+    }
+}
+
 /// Reads the payload descriptor of RFC 7741 §4.2.
 #[derive(Debug, Default)]
 pub(super) struct Vp8Format;

@@ -2,9 +2,10 @@
 //!
 //! Flow: `demux` -> **here** -> `receive/`; and `send/` -> **here** -> `io/`. Thread: io, one owner per peer. Sans-I/O:
 //! datagrams, packets and `now` go in, [`PeerOutput`] comes out. This file owns the words that every kind of peer shares;
-//! [`webrtc`] is the browser's kind. A peer never reads a clock, never opens a socket and never looks into a payload.
+//! [`webrtc`] is the browser's kind, [`sip`] the room system's and the phone's, [`Association`] either. A peer never reads a clock, never opens a socket and never looks into a payload.
 
 mod answer;
+mod association;
 pub mod clock;
 mod events;
 pub(crate) mod gate;
@@ -14,11 +15,14 @@ pub(crate) mod narrow;
 pub mod negotiate;
 pub mod offer;
 mod seen;
+pub mod sip;
 pub mod webrtc;
 
+pub use association::Association;
 pub use clock::ClockBase;
 pub use lines::{H264Format, Line, LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
 pub use negotiate::{Answer, DtlsChoice, Kind, LocalAddress, NegotiateError, PeerConfig};
+pub use sip::{LocalPorts, SipConfig, SipPeer};
 pub use webrtc::{PeerCounters, SendError, SendMeta, WebRtcPeer};
 
 use bytes::Bytes;

@@ -147,6 +147,12 @@ pub enum NegotiateError {
         /// What the library said; may quote the offer.
         reason: String,
     },
+    /// It asks for media as we do not carry them: not protected well enough, or by no transport that we speak.
+    #[error("the offer cannot be accepted: {reason}")]
+    Unacceptable {
+        /// In words without anything from the offer.
+        reason: &'static str,
+    },
     /// It offers no sound and no picture.
     #[error("the offer has no sound and no picture")]
     NoMedia,

@@ -17,6 +17,7 @@ use super::lines::{Line, LineRoles, LineState, SendCodec};
 use super::negotiate::{self, Answer, LocalAddress, NegotiateError, PeerConfig};
 use super::seen::{SeenChecks, is_binding_request, stun_transaction};
 use super::{ClockBase, CloseReason, Datagram, PeerOutput, Proto};
+use crate::payload::Vp8Numbers;
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::collections::VecDeque;
@@ -69,6 +70,8 @@ pub struct SendMeta {
     pub wallclock: Mono,
     /// Written into the payload's VP8 descriptor while it is encrypted; the shared payload stays as it is.
     pub vp8: Option<Vp8Patch>,
+    /// The same numbers, for an association that has no use for the patch.
+    pub vp8_numbers: Option<Vp8Numbers>,
 }
 
 /// Why a payload was not taken.

@@ -2,6 +2,8 @@
 //!
 //! Flow: `payload` (once per rendition) -> **here** (per receiver) -> `peer/`. Thread: io. Copies no payload.
 
+mod pacer;
 mod rewrite;
 
+pub use pacer::Pacer;
 pub use rewrite::{Decision, Held, Placed, RenditionSwitch};

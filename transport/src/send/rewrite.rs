@@ -4,7 +4,7 @@
 //! and VP8 picture numbers. Thread: io. A receiver that misses one picture gets nothing of that rendition until
 //! its next key frame, and asks for one; the others never notice. The old rendition runs on until then.
 
-use crate::payload::PacketizedUnit;
+use crate::payload::{PacketizedUnit, Vp8Numbers};
 use mcu_core::id::RenditionId;
 use mcu_core::time::{ClockRate, MediaTime};
 use str0m::rtp::Vp8Patch;
@@ -18,6 +18,8 @@ pub struct Placed {
     pub timestamp: u32,
     /// Applies to each payload; `None` when the codec is not VP8.
     pub vp8_patch: Option<Vp8Patch>,
+    /// What the patch writes, for peers that write it themselves.
+    pub vp8_numbers: Option<Vp8Numbers>,
 }
 
 /// Why a unit is not for this receiver now.
@@ -172,10 +174,13 @@ impl RenditionSwitch {
         self.last_at = Some(unit.at);
         self.picture_id = (self.picture_id + 1) & 0x7fff;
         self.tl0_pic_idx = self.tl0_pic_idx.wrapping_add(1);
+        let (picture_id, tl0_pic_idx) = (self.picture_id, self.tl0_pic_idx);
+        let vp8_patch = unit.vp8_patch(picture_id, tl0_pic_idx);
         Placed {
             first_sequence,
             timestamp: self.timestamp(unit.at).wrapping_add(twin),
-            vp8_patch: unit.vp8_patch(self.picture_id, self.tl0_pic_idx),
+            vp8_patch,
+            vp8_numbers: vp8_patch.map(|_| Vp8Numbers { picture_id, tl0_pic_idx }),
         }
     }
 }

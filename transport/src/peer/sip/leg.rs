@@ -1,0 +1,339 @@
+//! Leg: one media line of a SIP device, with sockets, keys and streams of its own.
+//!
+//! Flow: datagram -> [`Leg::rtp`] or [`Leg::rtcp`] -> `PeerEvent`s; payload -> [`Leg::seal`] -> datagram. Thread: io. Unauthenticated bytes change
+//! nothing but counters and, without SRTP, what `way` allows. Bounds: streams by `gate`; one stream is followed at a time, another takes its
+//! place when it has been silent. No allocation per packet but the shared arena's pages.
+
+use super::super::gate::StreamGate;
+use super::super::lines::{Line, LineCodec, Medium};
+use super::LocalPorts;
+use super::offer::{Feedback, Format, Protection, Taken};
+use super::received::Received;
+use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
+use super::way::Way;
+use crate::payload::Vp8Numbers;
+use bytes::{Bytes, BytesMut};
+use mcu_core::media::codec::AudioCodec;
+use mcu_core::media::packet::Packet;
+use mcu_core::time::{ClockRate, Mono};
+use rtp_types::RtpPacket;
+use srtp::Session;
+use std::net::SocketAddr;
+
+/// Bytes of the RTP header that we write: no contributing sources, no extension (RFC 3550 §5.1).
+const HEADER_BYTES: usize = 12;
+
+/// Where packets get memory: pages that are given back when the last packet on them is gone.
+#[derive(Debug)]
+pub(super) struct Arena {
+    page: BytesMut,
+    /// Where packets are sealed and opened in place.
+    scratch: Vec<u8>,
+}
+
+impl Arena {
+    const PAGE_BYTES: usize = 64 * 1024;
+
+    pub(super) fn new() -> Self {
+        Self {
+            page: BytesMut::with_capacity(Self::PAGE_BYTES),
+            scratch: Vec::with_capacity(mcu_core::limits::DATAGRAM_BYTES_MAX),
+        }
+    }
+
+    fn keep(&mut self, bytes: std::ops::Range<usize>) -> Bytes {
+        let bytes = self.scratch.get(bytes).unwrap_or_default();
+        if self.page.capacity() < bytes.len() {
+            self.page.reserve(Self::PAGE_BYTES);
+        }
+        self.page.extend_from_slice(bytes);
+        self.page.split().freeze()
+    }
+}
+
+/// What became of a packet.
+#[derive(Debug)]
+pub(super) enum Taking {
+    /// It is one of the line's.
+    Packet(LineCodec, Packet),
+    /// It authenticated, and nobody needs it: events, comfort noise, another stream's.
+    Nothing,
+    /// It did not authenticate, cannot be read, or came from where nothing may come from.
+    Refused,
+    /// Of a payload type that was not agreed.
+    UnknownFormat,
+    /// Of more streams than we follow.
+    StreamRefused,
+}
+
+/// What goes with a payload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) sequence: u64,
+    pub(super) timestamp: u32,
+    pub(super) marker: bool,
+    pub(super) wallclock: Mono,
+    pub(super) vp8: Option<Vp8Numbers>,
+}
+
+/// One media line.
+pub(super) struct Leg {
+    pub(super) line: Line,
+    pub(super) ports: LocalPorts,
+    pub(super) mux: bool,
+    pub(super) way: Way,
+    receives: bool,
+    sends: bool,
+    codec: LineCodec,
+    clock: ClockRate,
+    payload_type: u8,
+    events: Option<u8>,
+    feedback: Feedback,
+    inbound: Option<Session>,
+    outbound: Option<Session>,
+    gate: StreamGate,
+    stream: Option<Received>,
+    /// Our stream.
+    ssrc: u32,
+    packets: u32,
+    bytes: u32,
+    /// RTP timestamp that was sent last, and its moment.
+    last_sent: Option<(u32, Mono)>,
+    /// Number of the last full intra request.
+    fir_number: u8,
+    wants_keyframe: bool,
+}
+
+impl Leg {
+    /// A leg for what was agreed. `None` when the SRTP library refuses the keys.
+    pub(super) fn new(
+        taken: &Taken,
+        ports: LocalPorts,
+        from: std::net::IpAddr,
+        ssrc: u32,
+        now: Mono,
+    ) -> Option<Self> {
+        let (secured, inbound, outbound) = match &taken.protection {
+            Protection::Plain => (false, None, None),
+            Protection::Sdes(keys) => (true, Some(keys.inbound()?), Some(keys.outbound()?)),
+        };
+        Some(Self {
+            line: taken.line,
+            ports,
+            mux: taken.mux,
+            way: Way::new(taken.rtp, taken.rtcp, from, secured, now),
+            receives: taken.receives(),
+            sends: taken.sends(),
+            codec: taken.format.codec(),
+            clock: clock_rate(taken.format),
+            payload_type: taken.payload_type,
+            events: taken.events,
+            feedback: taken.feedback,
+            inbound,
+            outbound,
+            gate: StreamGate::new(None, now),
+            stream: None,
+            ssrc,
+            packets: 0,
+            bytes: 0,
+            last_sent: None,
+            fir_number: 0,
+            wants_keyframe: false,
+        })
+    }
+
+    /// Whether datagrams to `destination` are this line's.
+    pub(super) fn is_at(&self, destination: SocketAddr) -> bool {
+        destination == self.ports.rtp || destination == self.ports.rtcp
+    }
+
+    pub(super) const fn receives(&self) -> bool {
+        self.receives
+    }
+
+    pub(super) const fn sends(&self) -> bool {
+        self.sends
+    }
+
+    /// Whether pictures may go where they were asked for.
+    pub(super) const fn may_send_pictures(&self) -> bool {
+        self.sends && self.way.is_vouched()
+    }
+
+    /// Takes an RTP packet.
+    pub(super) fn rtp(&mut self, bytes: &[u8], source: SocketAddr, arena: &mut Arena, now: Mono) -> Taking {
+        if !self.way.may_come_from(source, now) {
+            return Taking::Refused;
+        }
+        if !self.gate.admits(now, bytes) {
+            return Taking::StreamRefused;
+        }
+        arena.scratch.clear();
+        arena.scratch.extend_from_slice(bytes);
+        if self.inbound.as_mut().is_some_and(|session| session.unprotect(&mut arena.scratch).is_err()) {
+            return Taking::Refused;
+        }
+        let Ok(packet) = RtpPacket::parse(&arena.scratch) else { return Taking::Refused };
+        let (sequence, timestamp) = (packet.sequence_number(), packet.timestamp());
+        let (marker, payload_type) = (packet.marker_bit(), packet.payload_type());
+        let payload = packet.payload_offset()..packet.payload_offset() + packet.payload_len();
+        let Some(place) = self.place(packet.ssrc(), sequence, timestamp, now) else { return Taking::Nothing };
+        if place.newest {
+            self.way.heard_rtp(source, self.mux, now);
+        }
+        if !self.receives || Some(payload_type) == self.events {
+            return Taking::Nothing;
+        }
+        if payload_type != self.payload_type {
+            return Taking::UnknownFormat;
+        }
+        let packet = Packet {
+            sequence: place.sequence,
+            timestamp,
+            marker,
+            arrival: now,
+            audio_level_dbov: None,
+            payload: arena.keep(payload),
+        };
+        Taking::Packet(self.codec, packet)
+    }
+
+    /// Where a packet stands in its stream; `None` when it is of a second stream while the first flows.
+    fn place(
+        &mut self,
+        ssrc: u32,
+        sequence: u16,
+        timestamp: u32,
+        now: Mono,
+    ) -> Option<super::received::Place> {
+        let clock = self.clock;
+        match &mut self.stream {
+            Some(stream) if stream.ssrc == ssrc => {
+                if let Some(place) = stream.take(sequence, timestamp, clock, now) {
+                    return Some(place);
+                }
+            }
+            Some(stream) if !stream.has_gone_silent(now) => return None,
+            _ => {}
+        }
+        self.stream.insert(Received::new(ssrc, sequence, now)).take(sequence, timestamp, clock, now)
+    }
+
+    /// Opens a compound packet and hands what it says to `each`; false when it was refused.
+    pub(super) fn rtcp(
+        &mut self,
+        bytes: &[u8],
+        source: SocketAddr,
+        arena: &mut Arena,
+        now: Mono,
+        each: &mut dyn FnMut(rtcp::Heard),
+    ) -> bool {
+        if !self.way.may_come_from(source, now) {
+            return false;
+        }
+        arena.scratch.clear();
+        arena.scratch.extend_from_slice(bytes);
+        if self.inbound.as_mut().is_some_and(|session| session.unprotect_rtcp(&mut arena.scratch).is_err()) {
+            return false;
+        }
+        if !self.mux {
+            self.way.heard_rtcp(source);
+        }
+        let stream = &mut self.stream;
+        rtcp::read(&arena.scratch, self.ssrc, &mut |heard| {
+            if let rtcp::Heard::Report { ssrc, report } = heard {
+                // Of a stream that we do not follow nothing is to be known.
+                let Some(stream) = stream.as_mut().filter(|stream| stream.ssrc == ssrc) else { return };
+                stream.reported(report.ntp, now);
+            }
+            each(heard);
+        });
+        true
+    }
+
+    /// Seals a payload; `None` when the SRTP library refuses (a key at the end of its life).
+    pub(super) fn seal(&mut self, payload: &[u8], head: &Head, arena: &mut Arena) -> Option<Bytes> {
+        let scratch = &mut arena.scratch;
+        scratch.clear();
+        let marker = if head.marker { 0x80 } else { 0 };
+        scratch.extend_from_slice(&[0x80, marker | self.payload_type]);
+        scratch.extend_from_slice(&(head.sequence as u16).to_be_bytes());
+        scratch.extend_from_slice(&head.timestamp.to_be_bytes());
+        scratch.extend_from_slice(&self.ssrc.to_be_bytes());
+        scratch.extend_from_slice(payload);
+        if let Some(numbers) = head.vp8 {
+            numbers.write(&mut scratch[HEADER_BYTES..]);
+        }
+        if self.outbound.as_mut().is_some_and(|session| session.protect(scratch).is_err()) {
+            return None;
+        }
+        self.packets = self.packets.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(payload.len() as u32);
+        self.last_sent = Some((head.timestamp, head.wallclock));
+        let len = scratch.len();
+        Some(arena.keep(0..len))
+    }
+
+    /// Remembers to ask for a key frame with the next report; false when there is no stream to ask.
+    pub(super) fn ask_for_keyframe(&mut self) -> bool {
+        self.wants_keyframe = self.line.medium == Medium::Video && self.receives && self.stream.is_some();
+        self.wants_keyframe
+    }
+
+    /// Whether a report should leave before its time.
+    pub(super) const fn has_urgent_words(&self) -> bool {
+        self.wants_keyframe
+    }
+
+    /// Our words of this moment, sealed. `None` when the SRTP library refuses.
+    pub(super) fn words(
+        &mut self,
+        cname: &str,
+        goodbye: bool,
+        arena: &mut Arena,
+        now: Mono,
+    ) -> Option<Bytes> {
+        let asked = std::mem::take(&mut self.wants_keyframe)
+            .then(|| self.stream.as_ref().map(|stream| stream.ssrc))
+            .flatten();
+        // Where nothing was agreed, a loss indication is what most devices obey all the same.
+        let by_fir = self.feedback.fir && !self.feedback.pli;
+        if asked.is_some() && by_fir {
+            self.fir_number = self.fir_number.wrapping_add(1);
+        }
+        let sent = self.last_sent.map(|(timestamp, at)| {
+            let since = now.since(at).as_nanos() * u128::from(self.clock.hz()) / 1_000_000_000;
+            Sent {
+                packets: self.packets,
+                bytes: self.bytes,
+                rtp_timestamp: timestamp.wrapping_add(since as u32),
+            }
+        });
+        let words = Words {
+            ssrc: self.ssrc,
+            cname,
+            sent,
+            block: self.stream.as_mut().map(|stream| (stream.ssrc, stream.block(now))),
+            pli: asked.filter(|_| !by_fir),
+            fir: asked.filter(|_| by_fir).map(|ssrc| (ssrc, self.fir_number)),
+            goodbye,
+        };
+        let mut buffer = [0; RTCP_BYTES_MAX];
+        let len = words.write(now, &mut buffer)?;
+        arena.scratch.clear();
+        arena.scratch.extend_from_slice(&buffer[..len]);
+        if self.outbound.as_mut().is_some_and(|session| session.protect_rtcp(&mut arena.scratch).is_err()) {
+            return None;
+        }
+        let len = arena.scratch.len();
+        Some(arena.keep(0..len))
+    }
+}
+
+/// The clock of a line's RTP timestamps.
+const fn clock_rate(format: Format) -> ClockRate {
+    match format {
+        Format::Audio(AudioCodec::Opus) => ClockRate::OPUS,
+        Format::Video(_) | Format::H264(..) => ClockRate::VIDEO,
+    }
+}

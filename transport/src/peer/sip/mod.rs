@@ -1,0 +1,429 @@
+//! A SIP peer: a room system or a phone, with sockets, keys and reports of its own for each media line (hops `unprotect` and `protect`).
+//!
+//! Flow: io thread, by the address that a datagram arrived at -> **here** -> `receive/`; `send/` -> **here** -> `io/`. Thread: io. Sans-I/O, like
+//! [`webrtc`](super::webrtc): every call that takes `now` may leave outputs; drain [`SipPeer::poll`], then sleep until [`SipPeer::next_timeout`].
+//! Bounds: two lines, streams by `gate`, unsent packets by `send::Pacer`, a report a second and line.
+//!
+//! SRTP is the `srtp` library's, RTP and RTCP are read and written by `rtp-types` and `rtcp-types`. What is ours: which line takes what
+//! (`offer`, `answer`), which keys (`sdes`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
+
+mod answer;
+mod leg;
+mod offer;
+mod received;
+mod rtcp;
+mod sdes;
+#[cfg(test)]
+mod tests;
+mod way;
+
+pub use offer::SipConfig;
+
+use super::lines::{Line, LineState, Medium};
+use super::negotiate::{Answer, NegotiateError};
+use super::webrtc::{PeerCounters, SendError, SendMeta};
+use super::{CloseReason, Datagram, PeerEvent, PeerOutput, PeerStats, Proto, Transmit};
+use crate::rate::LossEstimate;
+use crate::send::Pacer;
+use leg::{Arena, Head, Leg, Taking};
+use mcu_core::media::codec::VideoCodec;
+use mcu_core::time::Mono;
+use offer::{Plan, Taken};
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
+use rtcp::Heard;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often each line reports (RFC 4585 §3.5.3 allows it at these rates).
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a device from which something is to come may send nothing that authenticates.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(60);
+/// Characters of the name that ties a peer's streams together, 5 bits each (RFC 7022 §4.2: at least 96).
+const CNAME_CHARS: usize = 20;
+
+/// The local (bound) addresses of one media line. With RTP and RTCP on one port both are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalPorts {
+    /// Where RTP arrives.
+    pub rtp: SocketAddr,
+    /// Where RTCP arrives.
+    pub rtcp: SocketAddr,
+}
+
+/// One SIP leg.
+pub struct SipPeer {
+    lines: Vec<LineState>,
+    /// In the same order.
+    legs: Vec<Leg>,
+    cname: String,
+    arena: Arena,
+    outbox: VecDeque<PeerOutput>,
+    pacer: Pacer,
+    estimate: LossEstimate,
+    closed: bool,
+    next_report: Mono,
+    /// When something last authenticated.
+    heard: Mono,
+    counters: PeerCounters,
+    stats: Traffic,
+}
+
+/// What the next figures are made of.
+#[derive(Debug, Default)]
+struct Traffic {
+    received_bytes: u64,
+    sent_bytes: u64,
+    since: Mono,
+    rtt: Option<Duration>,
+    /// Out of 256.
+    send_loss: Option<u8>,
+}
+
+impl std::fmt::Debug for SipPeer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither addresses nor keys: this may reach a log.
+        f.debug_struct("SipPeer")
+            .field("closed", &self.closed)
+            .field("lines", &self.lines.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SipPeer {
+    /// Answers `offer`. `open` opens the ports of one line, asked whether RTP and RTCP share one; what it has opened lives as long as the
+    /// peer, or may be closed when this fails.
+    ///
+    /// # Errors
+    /// See [`NegotiateError`]; nothing is kept of a refused offer.
+    pub fn accept(
+        config: &SipConfig,
+        offer: &str,
+        open: &mut dyn FnMut(bool) -> std::io::Result<LocalPorts>,
+        now: Mono,
+    ) -> Result<(Self, Answer), NegotiateError> {
+        let plan = Plan::make(offer, config)?;
+        let refused = |reason| NegotiateError::Unacceptable { reason };
+        let no_randomness = |_| refused("the system has no randomness to give");
+        let mut ports = Vec::with_capacity(plan.taken.len());
+        for taken in &plan.taken {
+            ports.push(open(taken.mux).map_err(|_| refused("no port for media is left"))?);
+        }
+        let mut legs = Vec::with_capacity(plan.taken.len());
+        for (taken, ports) in plan.taken.iter().zip(&ports) {
+            let ssrc = OsRng.try_next_u32().map_err(no_randomness)?;
+            let leg = Leg::new(taken, *ports, config.from, ssrc, now);
+            legs.push(leg.ok_or_else(|| refused("the SRTP library does not take the keys"))?);
+        }
+        let session_id = OsRng.try_next_u64().map_err(no_randomness)?;
+        let sdp = answer::write(&plan, &ports, config, session_id);
+        let kbps_max = plan.taken.iter().filter_map(|taken| taken.kbps_max).max().unwrap_or(u32::MAX);
+        let estimate = LossEstimate::new(config.start_kbps, kbps_max);
+        let connected = [
+            PeerOutput::Event(PeerEvent::Connected),
+            PeerOutput::Event(PeerEvent::Estimate { kbps: estimate.kbps() }),
+        ];
+        let peer = Self {
+            lines: plan.taken.iter().map(line_state).collect(),
+            legs,
+            cname: cname().map_err(no_randomness)?,
+            arena: Arena::new(),
+            outbox: VecDeque::from(connected),
+            pacer: Pacer::new(estimate.kbps()),
+            estimate,
+            closed: false,
+            next_report: now + REPORT_INTERVAL,
+            heard: now,
+            counters: PeerCounters::default(),
+            stats: Traffic { since: now, ..Traffic::default() },
+        };
+        Ok((peer, Answer { sdp }))
+    }
+
+    /// The local addresses whose datagrams are this peer's.
+    pub fn ports(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.legs.iter().flat_map(|leg| {
+            [Some(leg.ports.rtp), Some(leg.ports.rtcp).filter(|rtcp| *rtcp != leg.ports.rtp)]
+                .into_iter()
+                .flatten()
+        })
+    }
+
+    /// Takes in a datagram that arrived at one of its [`ports`](Self::ports).
+    pub fn handle_datagram(&mut self, now: Mono, datagram: &Datagram<'_>) {
+        let Some(at) = self.legs.iter().position(|leg| leg.is_at(datagram.destination)) else { return };
+        if self.closed {
+            return;
+        }
+        match datagram.bytes {
+            // RFC 5761 §4.
+            [128..=191, 192..=223, ..] => self.rtcp(at, datagram, now),
+            [128..=191, _, ..] => self.rtp(at, datagram, now),
+            // Keep-alives, STUN of devices that try everything.
+            _ => self.counters.refused += 1,
+        }
+    }
+
+    fn rtp(&mut self, at: usize, datagram: &Datagram<'_>, now: Mono) {
+        let line = self.legs[at].line;
+        match self.legs[at].rtp(datagram.bytes, datagram.source, &mut self.arena, now) {
+            Taking::Packet(codec, packet) => {
+                self.outbox.push_back(PeerOutput::Event(PeerEvent::Packet { line, codec, packet }));
+            }
+            Taking::Nothing => {}
+            Taking::UnknownFormat => self.counters.unknown_format += 1,
+            Taking::Refused => {
+                self.counters.refused += 1;
+                return;
+            }
+            Taking::StreamRefused => {
+                self.counters.streams_refused += 1;
+                return;
+            }
+        }
+        self.heard = now;
+        self.stats.received_bytes += datagram.bytes.len() as u64;
+    }
+
+    fn rtcp(&mut self, at: usize, datagram: &Datagram<'_>, now: Mono) {
+        let Self { legs, arena, outbox, estimate, pacer, stats, .. } = self;
+        let line = legs[at].line;
+        let mut each = |heard| {
+            let event = match heard {
+                Heard::Report { report, .. } => PeerEvent::SenderReport { line, report },
+                Heard::KeyframeWanted => PeerEvent::KeyframeRequested { line },
+                Heard::Reception { fraction_lost, last_report, since_report } => {
+                    stats.send_loss = stats.send_loss.max(Some(fraction_lost));
+                    stats.rtt = round_trip(last_report, since_report, now).or(stats.rtt);
+                    // Sound loses its packets in the queues of the picture: the picture's line is the one to go by.
+                    if line.medium != Medium::Video || !estimate.reported(fraction_lost, now) {
+                        return;
+                    }
+                    pacer.set_kbps(estimate.kbps());
+                    PeerEvent::Estimate { kbps: estimate.kbps() }
+                }
+            };
+            outbox.push_back(PeerOutput::Event(event));
+        };
+        if legs[at].rtcp(datagram.bytes, datagram.source, arena, now, &mut each) {
+            self.heard = now;
+        } else {
+            self.counters.refused += 1;
+        }
+    }
+
+    /// Does what is due: reports, figures, and the end of a device that has gone without a word.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        if self.closed {
+            return;
+        }
+        let awaited = self.legs.iter().any(Leg::receives);
+        if awaited && now.since(self.heard) >= MEDIA_TIMEOUT {
+            self.end(CloseReason::ConsentLost, now);
+            return;
+        }
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            (0..self.legs.len()).for_each(|at| self.report(at, false, now));
+            let figures = self.stats.take(now);
+            self.outbox.push_back(PeerOutput::Event(PeerEvent::Stats(figures)));
+        }
+    }
+
+    fn report(&mut self, at: usize, goodbye: bool, now: Mono) {
+        let leg = &mut self.legs[at];
+        let Some(bytes) = leg.words(&self.cname, goodbye, &mut self.arena, now) else { return };
+        let transmit =
+            Transmit { proto: Proto::Udp, source: leg.ports.rtcp, destination: leg.way.rtcp(), bytes };
+        self.send(transmit);
+    }
+
+    fn send(&mut self, transmit: Transmit) {
+        self.stats.sent_bytes += transmit.bytes.len() as u64;
+        self.outbox.push_back(PeerOutput::Transmit(transmit));
+    }
+
+    /// What is to be done or known next; `None` when there is nothing more at `now`.
+    pub fn poll(&mut self, now: Mono) -> Option<PeerOutput> {
+        if let Some(at) = self.legs.iter().position(Leg::has_urgent_words) {
+            self.report(at, false, now);
+        }
+        if self.outbox.is_empty()
+            && let Some(transmit) = self.pacer.pop(now)
+        {
+            self.send(transmit);
+        }
+        self.outbox.pop_front()
+    }
+
+    /// When `handle_timeout` and `poll` want to be called; `None` when never again.
+    pub fn next_timeout(&self) -> Option<Mono> {
+        if self.closed {
+            return None;
+        }
+        let paced = self.pacer.deadline();
+        Some(paced.map_or(self.next_report, |at| at.min(self.next_report)))
+    }
+
+    /// What was agreed for `line`.
+    pub fn line(&self, line: Line) -> Option<&LineState> {
+        self.lines.iter().find(|state| state.line == line)
+    }
+
+    /// The codec of the picture that this peer takes on `line`.
+    pub fn send_codec(&self, line: Line) -> Option<VideoCodec> {
+        Some(self.line(line)?.send_video?.codec)
+    }
+
+    /// Whether media may flow: from the answer on.
+    pub const fn is_connected(&self) -> bool {
+        !self.closed
+    }
+
+    /// Whether the leg is over; it then has no outputs any more but those already made.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Sends one packet of the picture of `line`, paced. `payload` is shared by all receivers and copied only here, to be encrypted.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_video(
+        &mut self,
+        line: Line,
+        payload: &Arc<[u8]>,
+        meta: &SendMeta,
+        now: Mono,
+    ) -> Result<(), SendError> {
+        if self.pacer.is_full() {
+            return Err(SendError::QueueFull);
+        }
+        // To an address that nobody has vouched for goes nothing large (see `way`); its first packets change that.
+        let transmit = self.seal(line, payload, meta, Leg::may_send_pictures)?;
+        self.pacer.push(transmit, now);
+        Ok(())
+    }
+
+    /// Sends one packet of the mixed sound, unpaced, on [`Line::MAIN_AUDIO`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_sound(&mut self, payload: &Arc<[u8]>, meta: &SendMeta) -> Result<(), SendError> {
+        let transmit = self.seal(Line::MAIN_AUDIO, payload, meta, Leg::sends)?;
+        self.send(transmit);
+        Ok(())
+    }
+
+    fn seal(
+        &mut self,
+        line: Line,
+        payload: &[u8],
+        meta: &SendMeta,
+        may: fn(&Leg) -> bool,
+    ) -> Result<Transmit, SendError> {
+        if self.closed {
+            return Err(SendError::NotConnected);
+        }
+        let leg = self
+            .legs
+            .iter_mut()
+            .find(|leg| leg.line == line && may(leg))
+            .ok_or(SendError::NotSending(line))?;
+        let head = Head {
+            sequence: meta.sequence,
+            timestamp: meta.rtp_timestamp,
+            marker: meta.marker,
+            wallclock: meta.wallclock,
+            vp8: meta.vp8_numbers,
+        };
+        let bytes = leg.seal(payload, &head, &mut self.arena).ok_or(SendError::NotConnected)?;
+        Ok(Transmit { proto: Proto::Udp, source: leg.ports.rtp, destination: leg.way.rtp(), bytes })
+    }
+
+    /// Asks the sender of `line` for a key frame, as it said it can be asked; it leaves with the next `poll`. True when there is a stream
+    /// to ask.
+    pub fn request_keyframe(&mut self, line: Line) -> bool {
+        self.legs.iter_mut().find(|leg| leg.line == line).is_some_and(Leg::ask_for_keyframe)
+    }
+
+    /// Age of the oldest packet that waits to be sent, zero when none does.
+    pub fn pacer_delay(&self, now: Mono) -> Duration {
+        self.pacer.delay(now)
+    }
+
+    /// Starts the estimate again from `kbps`.
+    pub fn reset_estimate(&mut self, kbps: u32) {
+        self.estimate.restart(kbps);
+        self.pacer.set_kbps(self.estimate.kbps());
+        self.outbox.push_back(PeerOutput::Event(PeerEvent::Estimate { kbps: self.estimate.kbps() }));
+    }
+
+    /// Says goodbye; drain `poll` afterwards. The last event is [`PeerEvent::Closed`].
+    pub fn close(&mut self, now: Mono) {
+        if !self.closed {
+            self.end(CloseReason::Local, now);
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason, now: Mono) {
+        self.pacer.clear();
+        (0..self.legs.len()).for_each(|at| self.report(at, true, now));
+        self.closed = true;
+        self.outbox.push_back(PeerOutput::Event(PeerEvent::Closed(reason)));
+    }
+
+    /// Counters since it began.
+    pub const fn counters(&self) -> PeerCounters {
+        self.counters
+    }
+}
+
+impl Traffic {
+    /// The figures since the last time.
+    fn take(&mut self, now: Mono) -> PeerStats {
+        let micros = now.since(self.since).as_micros().max(1);
+        let kbps = |bytes: u64| u32::try_from(u128::from(bytes) * 8_000 / micros).unwrap_or(u32::MAX);
+        let figures = PeerStats {
+            rtt: self.rtt,
+            send_loss_permille: self.send_loss.map(|lost| (u32::from(lost) * 1_000 / 256) as u16),
+            receive_loss_permille: None,
+            receive_kbps: kbps(self.received_bytes),
+            send_kbps: kbps(self.sent_bytes),
+        };
+        *self = Self { since: now, rtt: self.rtt, ..Self::default() };
+        figures
+    }
+}
+
+fn line_state(taken: &Taken) -> LineState {
+    let audio = taken.line.medium == Medium::Audio;
+    LineState {
+        line: taken.line,
+        mid: taken.place.to_string().into(),
+        receives: taken.receives(),
+        send_video: taken.send_video(),
+        send_audio: (audio && taken.sends()).then_some(taken.payload_type),
+        receivable: vec![taken.receivable()],
+    }
+}
+
+/// RFC 3550 §6.4.1: from the report of ours that the far end speaks of. `None` where it speaks of none.
+fn round_trip(last_report: u32, since_report: u32, now: Mono) -> Option<Duration> {
+    if last_report == 0 {
+        return None;
+    }
+    let middle = (rtcp::ntp(now) >> 16) as u32;
+    let units = middle.wrapping_sub(last_report).wrapping_sub(since_report);
+    // Under an hour, and not before it was sent: anything else is a far end that cannot count.
+    (units < 3_600 << 16).then(|| Duration::from_nanos((u64::from(units) * 1_000_000_000) >> 16))
+}
+
+fn cname() -> Result<String, rand::rand_core::OsError> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut random = [0; CNAME_CHARS];
+    OsRng.try_fill_bytes(&mut random)?;
+    Ok(random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+}

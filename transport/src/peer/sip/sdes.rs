@@ -1,0 +1,231 @@
+//! SDES: SRTP keys that stand in SDP (RFC 4568), which suites we take, and what the SRTP library is told of them.
+//!
+//! Flow: `offer` -> **here** -> `leg`. Keys are as secret as the way that SDP came by: the caller takes them from signalling
+//! over TLS only. Nothing here shows a key, in `Debug` or otherwise, but [`Chosen::attribute`], which is SDP.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
+use sdp_types::{Crypto, Media, SrtpSessionParam};
+use srtp::{CryptoPolicy, Session, StreamPolicy};
+
+/// `a=crypto` lines of one medium that are looked at: a device lists four to eight.
+const CRYPTO_LINES_MAX: usize = 16;
+/// The longest key with its salt: AES-256 and 96 bits of salt (RFC 7714 §12).
+const KEY_BYTES_MAX: usize = 44;
+/// The largest tag (RFC 4568 §9.1: nine digits).
+const TAG_MAX: u32 = 999_999_999;
+
+/// Devices write keys with padding and without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// An SRTP crypto suite that we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suite {
+    /// RFC 7714.
+    AeadAes256Gcm,
+    /// RFC 7714.
+    AeadAes128Gcm,
+    /// RFC 4568 §6.2.1: what every device has.
+    AesCm128HmacSha1With80,
+}
+
+impl Suite {
+    /// The strongest first; AEAD also costs less a packet.
+    const BY_PREFERENCE: [Self; 3] = [Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128HmacSha1With80];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
+            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Self::AesCm128HmacSha1With80 => "AES_CM_128_HMAC_SHA1_80",
+        }
+    }
+
+    /// Key and salt together, as they stand in SDP.
+    const fn key_bytes(self) -> usize {
+        match self {
+            Self::AeadAes256Gcm => KEY_BYTES_MAX,
+            Self::AeadAes128Gcm => 28,
+            Self::AesCm128HmacSha1With80 => 30,
+        }
+    }
+
+    fn policy(self) -> CryptoPolicy {
+        match self {
+            Self::AeadAes256Gcm => CryptoPolicy::aes_gcm_256_16_auth(),
+            Self::AeadAes128Gcm => CryptoPolicy::aes_gcm_128_16_auth(),
+            Self::AesCm128HmacSha1With80 => CryptoPolicy::aes_cm_128_hmac_sha1_80(),
+        }
+    }
+}
+
+/// A master key with its salt.
+struct Key {
+    bytes: [u8; KEY_BYTES_MAX],
+    suite: Suite,
+}
+
+impl Key {
+    fn parse(suite: Suite, text: &str) -> Option<Self> {
+        let mut bytes = [0; KEY_BYTES_MAX];
+        // The estimate of what decoding needs is rounded up to three bytes.
+        let mut decoded = [0; KEY_BYTES_MAX + 3];
+        let len = BASE64.decode_slice(text, &mut decoded).ok()?;
+        if len != suite.key_bytes() {
+            return None;
+        }
+        bytes[..len].copy_from_slice(&decoded[..len]);
+        Some(Self { bytes, suite })
+    }
+
+    /// From the system's own randomness; `None` when it has none to give.
+    fn random(suite: Suite) -> Option<Self> {
+        let mut bytes = [0; KEY_BYTES_MAX];
+        OsRng.try_fill_bytes(&mut bytes[..suite.key_bytes()]).ok()?;
+        Some(Self { bytes, suite })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.suite.key_bytes()]
+    }
+
+    fn policy(&self) -> StreamPolicy<'_> {
+        let policy = self.suite.policy();
+        StreamPolicy { rtp: policy, rtcp: policy, key: self.as_bytes(), ..StreamPolicy::default() }
+    }
+}
+
+/// What was agreed for one medium: a suite, and a key for each way.
+pub(super) struct Chosen {
+    tag: u32,
+    theirs: Key,
+    ours: Key,
+}
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chosen").field("suite", &self.theirs.suite).finish_non_exhaustive()
+    }
+}
+
+impl Chosen {
+    /// The strongest suite of `media` that we speak, with a new key of ours. `None` when there is none, or no randomness.
+    ///
+    /// Lines with several keys, with a master key identifier or with session parameters that change what a packet looks like
+    /// are passed over (RFC 4568 §7.1.1: an answerer takes any one that it understands).
+    pub(super) fn of(media: &Media) -> Option<Self> {
+        let offered: Vec<(u32, Key)> = media
+            .attributes_typed::<Crypto>()
+            .take(CRYPTO_LINES_MAX)
+            .filter_map(|crypto| usable(&crypto.ok()?))
+            .collect();
+        let rank = |suite: Suite| Suite::BY_PREFERENCE.iter().position(|&liked| liked == suite);
+        let (tag, theirs) = offered.into_iter().min_by_key(|(_, key)| rank(key.suite))?;
+        let ours = Key::random(theirs.suite)?;
+        Some(Self { tag, theirs, ours })
+    }
+
+    /// The value of the answer's `a=crypto`: a secret.
+    pub(super) fn attribute(&self) -> String {
+        format!("{} {} inline:{}", self.tag, self.ours.suite.name(), BASE64.encode(self.ours.as_bytes()))
+    }
+
+    /// Opens what the far end sends: any stream of it, with a replay window each. `None` when the library refuses.
+    pub(super) fn inbound(&self) -> Option<Session> {
+        Session::with_inbound_template(StreamPolicy { window_size: REPLAY_WINDOW, ..self.theirs.policy() })
+            .ok()
+    }
+
+    /// Seals what we send. `None` when the library refuses.
+    pub(super) fn outbound(&self) -> Option<Session> {
+        Session::with_outbound_template(self.ours.policy()).ok()
+    }
+}
+
+/// Packets of a stream that may come late and still be told from replays: a second at 10 Mbit/s.
+const REPLAY_WINDOW: u64 = 1_024;
+
+fn usable(crypto: &Crypto) -> Option<(u32, Key)> {
+    let name = crypto.crypto_suite.as_str();
+    let suite = Suite::BY_PREFERENCE.into_iter().find(|suite| suite.name().eq_ignore_ascii_case(name))?;
+    // A hint of the window's size changes no packet (RFC 4568 §6.3.7); everything else does.
+    let plain = crypto.session_params.iter().all(|param| matches!(param, SrtpSessionParam::Wsh(_)));
+    let [key] = &crypto.key_params[..] else { return None };
+    if !plain || key.mki_and_length.is_some() || crypto.tag > TAG_MAX {
+        return None;
+    }
+    Some((crypto.tag, Key::parse(suite, &key.key_and_salt)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sdp_types::{MediaType, TransportProto};
+
+    const CM: &str = "1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    /// 44 bytes of zeros, without the padding that base64 asks for.
+    const GCM: &str = "2 AEAD_AES_256_GCM inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    fn media(lines: &[&str]) -> Media {
+        let mut media = Media::new(MediaType::Audio, 4_000, TransportProto::RtpSavp, "0");
+        lines.iter().for_each(|line| media.add_attribute_with_value("crypto", line));
+        media
+    }
+
+    #[test]
+    fn the_strongest_is_taken_whatever_comes_first_and_answered_by_its_tag() {
+        let chosen = Chosen::of(&media(&[CM, GCM])).expect("two that we speak");
+        assert!(chosen.attribute().starts_with("2 AEAD_AES_256_GCM inline:"), "{}", chosen.attribute());
+        assert!(!chosen.attribute().contains("inline:AAAAAAAAAAAA"), "a key of our own");
+        let only = Chosen::of(&media(&[CM])).expect("one that we speak");
+        assert!(only.attribute().starts_with("1 AES_CM_128_HMAC_SHA1_80 inline:"));
+        assert!(!format!("{only:?}").contains("inline"), "{only:?}");
+    }
+
+    #[test]
+    fn what_would_change_packets_is_passed_over() {
+        let with = |suffix: &str| Chosen::of(&media(&[&format!("{CM}{suffix}")])).is_some();
+        assert!(with("") && with(" WSH=128") && with("|2^20"), "the controls");
+        for refused in [
+            " UNENCRYPTED_SRTP",
+            " UNENCRYPTED_SRTCP",
+            " UNAUTHENTICATED_SRTP",
+            " KDR=3",
+            "|2^20|1:4",
+            " FOO",
+        ] {
+            assert!(!with(refused), "{refused}");
+        }
+        let short = "1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJQ";
+        let garbage = "1 AES_CM_128_HMAC_SHA1_80 inline:%%%%";
+        let unknown = "1 F8_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+        assert!([short, garbage, unknown].iter().all(|line| Chosen::of(&media(&[line])).is_none()));
+    }
+
+    #[test]
+    fn two_ends_understand_each_other_in_every_suite_and_nobody_else_does() {
+        for suite in Suite::BY_PREFERENCE {
+            let key = |fill| Key { bytes: [fill; KEY_BYTES_MAX], suite };
+            let here = Chosen { tag: 1, theirs: key(1), ours: key(2) };
+            let there = Chosen { tag: 1, theirs: key(2), ours: key(1) };
+            let stranger = Chosen { tag: 1, theirs: key(3), ours: key(3) };
+            let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7];
+            packet.extend([0x5a; 160]);
+            let plain = packet.clone();
+            here.outbound().expect("a session").protect(&mut packet).expect("sealed");
+            assert_ne!(packet[12..172], plain[12..], "{suite:?}");
+            let mut opened = packet.clone();
+            let mut inbound = there.inbound().expect("a session");
+            inbound.unprotect(&mut opened).expect("opened");
+            assert_eq!(opened, plain, "{suite:?}");
+            assert!(inbound.unprotect(&mut packet.clone()).is_err(), "{suite:?}: a replay");
+            assert!(stranger.inbound().expect("a session").unprotect(&mut packet).is_err(), "{suite:?}");
+        }
+    }
+}
