@@ -1,7 +1,7 @@
 // Starts the real node and the real load bots for a test, and ends them with it.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -43,17 +43,21 @@ export function ended(child) {
 /**
  * Starts `mcu serve --dev` on free ports; resolves when it has announced its meeting.
  * @param {string[]} flags
+ * @param {string} [config] TOML
  * @returns {Promise<RunningNode>}
  */
-export async function startNode(flags = []) {
+export async function startNode(flags = [], config = '') {
   const dir = await mkdtemp(join(tmpdir(), 'mcu-meeting-'));
+  const file = join(dir, 'mcu.toml');
+  const configured = config ? ['--config', file] : [];
+  await writeFile(file, config);
   const announce = join(dir, 'announce.json');
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
   const [http, https, metrics, media] = ports.map(String);
   const child = spawn(
     join(BUILT, 'mcu'),
     ['serve', '--dev', '--data', join(dir, 'data'), '--announce', announce, '--http-port', http]
-      .concat(['--https-port', https, '--metrics-port', metrics, '--media-port', media], flags),
+      .concat(['--https-port', https, '--metrics-port', metrics, '--media-port', media], configured, flags),
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const log = record(child);

@@ -1,0 +1,113 @@
+// A real SIP client for tests: Debian's baresip, without a screen and without a sound card.
+
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { ended, freePort, load, record } from './node.js';
+
+const MODULES = '/usr/lib/baresip/modules';
+
+/** What `mcu-load devices` makes of a sender, as baresip can read it. */
+async function devices(dir, sender) {
+  const { code, output } = await load(['devices', '--dir', dir, '--sender', String(sender)]).done;
+  if (code !== 0) throw new Error(`mcu-load devices ended with ${code}:\n${output}`);
+  const { video, audio } = JSON.parse(output);
+  // Played without decoding six megabytes a second from disk.
+  const film = join(dir, `${sender}.mkv`);
+  const encode = ['-y', '-loglevel', 'error', '-i', video, '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '12', '-g', '30', film];
+  const ffmpeg = spawn('ffmpeg', encode, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = record(ffmpeg);
+  if ((await ended(ffmpeg)) !== 0) throw new Error(`ffmpeg: ${log()}`);
+  return { film, audio };
+}
+
+/** The answer to a command, by the module `ctrl_tcp`: JSON in netstrings. */
+async function command(port, words, params = '') {
+  const text = JSON.stringify({ command: words, params, token: 't' });
+  const socket = connect(port, '127.0.0.1');
+  socket.setEncoding('utf8');
+  const answer = new Promise((done, failed) => {
+    let came = '';
+    socket.on('data', (part) => {
+      came += part;
+      // Events come the same way.
+      const found = /\{"response":true.*?"token":"t"\}/s.exec(came);
+      if (found) done(JSON.parse(found[0]));
+    });
+    socket.on('error', failed);
+    socket.on('close', () => failed(new Error(`baresip closed after ${came}`)));
+  });
+  socket.write(`${Buffer.byteLength(text)}:${text},`);
+  return answer.finally(() => socket.destroy());
+}
+
+/**
+ * Starts a client that calls `uri`.
+ * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media: string}} who
+ *   `media`: baresip's name of the media encryption.
+ */
+export async function call({ dir, sender, name, uri, audio, video, media }) {
+  const folder = join(dir, `baresip-${sender}`);
+  await mkdir(folder);
+  const made = await devices(folder, sender);
+  const heard = join(folder, 'heard.wav');
+  const [sip, control] = [await freePort(), await freePort()];
+  const modules = ['opus', 'g711', 'g722', 'aufile', 'srtp', 'ctrl_tcp', 'avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot'];
+  await writeFile(
+    join(folder, 'config'),
+    [
+      `sip_listen 127.0.0.1:${sip}`,
+      `audio_player aufile,${heard}`,
+      `audio_source aufile,${made.audio}`,
+      `audio_alert aufile,${join(folder, 'alert.wav')}`,
+      ...['ausrc_srate 48000', 'auplay_srate 48000', 'ausrc_channels 1', 'auplay_channels 1'],
+      `video_source avformat,${made.film}`,
+      ...['video_display fakevideo,nil', 'video_size 640x360', 'video_bitrate 800000', 'video_fps 30'],
+      ...['rtp_ports 20000-21999', 'rtp_bandwidth 512-2048', 'rtcp_mux no', 'jitter_buffer_type fixed', 'jitter_buffer_delay 5-10'],
+      `module_path ${MODULES}`,
+      ...modules.map((module) => `module ${module}.so`),
+      ...['module_tmp uuid.so', 'module_tmp account.so', 'module_app menu.so'],
+      `ctrl_tcp_listen 127.0.0.1:${control}`,
+      '',
+    ].join('\n'),
+  );
+  const transport = /transport=(\w+)/.exec(uri)[1];
+  const account = [
+    `"${name}" <sip:${sender}@127.0.0.1;transport=${transport}>`,
+    ...['regint=0', `mediaenc=${media}`, `audio_codecs=${audio}`, `video_codecs=${video ?? ''}`],
+  ];
+  await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
+  await writeFile(join(folder, 'contacts'), '');
+  const child = spawn('baresip', ['-f', folder, '-v', '-e', `/dial ${uri}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [log, exit] = [record(child), ended(child)];
+  return {
+    log,
+    /** Does what is typed on a console: `hangup`, `mute`, ... */
+    tell: (words, params) => command(control, words, params),
+    /** What it is shown, as PNG. */
+    async picture() {
+      const file = join(folder, 'seen.png');
+      await command(control, 'snapshot_recv', file);
+      return readFile(file);
+    },
+    /** What it has heard so far: 16-bit samples of 48 kHz. */
+    async sound() {
+      const bytes = await readFile(heard);
+      return new Int16Array(bytes.buffer.slice(bytes.byteOffset + 44, bytes.byteOffset + bytes.length - (bytes.length % 2)));
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      return exit;
+    },
+  };
+}
+
+/** How loud a tone is in `samples` of 48 kHz, in dB of full scale (Goertzel). */
+export function level(samples, hz) {
+  const turn = 2 * Math.cos((2 * Math.PI * hz) / 48_000);
+  let [before, last] = [0, 0];
+  for (const sample of samples) [before, last] = [last, sample / 32_768 + turn * last - before];
+  const power = before ** 2 + last ** 2 - turn * before * last;
+  return 10 * Math.log10(Math.max((4 * power) / samples.length ** 2, 1e-12));
+}

@@ -1,0 +1,72 @@
+/** Room systems and telephones (real baresips) in a meeting with a browser: each is seen and heard by each. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, test } from 'node:test';
+import { call, level } from './baresip.js';
+import { api, freePort, startNode, until } from './node.js';
+import { Person } from './person.js';
+
+const OUTPUT = fileURLToPath(new URL('../output', import.meta.url));
+const [ADA, ROOM, PHONE] = [2, 20, 24];
+const tone = (sender) => 700 + 30 * sender;
+
+let node;
+let ada;
+let room;
+let phone;
+let port;
+
+before(async () => {
+  port = await freePort();
+  node = await startNode([], `[sip]\ntls_port = ${port}\ndangerous_unverified_peers = true\nrtp_ports = [42000, 42999]\n`);
+});
+
+after(async () => {
+  await Promise.all([room?.stop(), phone?.stop()]);
+  await ada?.goAway();
+  await node?.stop();
+});
+
+const roster = async () => {
+  const { admin_token: token } = node.announced;
+  return (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
+};
+
+/** Loud and alone: the tone, and not a dead band beside it. */
+const hears = async (client, sender) => {
+  const samples = (await client.sound()).slice(-48_000);
+  return samples.length === 48_000 && level(samples, tone(sender)) > -50 && level(samples, tone(sender) + 137) < level(samples, tone(sender)) - 15;
+};
+
+test('a room system by TLS and SDES, and a telephone by G.711', { timeout: 600_000 }, async (t) => {
+  const uri = `sip:demo.${node.announced.guest_pin}@127.0.0.1:${port};transport=tls`;
+  ada = await Person.arrive(node, { sender: ADA, name: 'Ada' });
+  await ada.join(node.announced.host_pin);
+  const dir = node.dir;
+  room = await call({ dir, sender: ROOM, name: 'Room 1', uri, audio: 'opus/48000/2', video: 'h264', media: 'srtp-mand' });
+  await until('the room is there', async () => (await roster()).some(({ via }) => via === 'sip'));
+  await until('Ada sees the room', async () => (await ada.others()).has(ROOM));
+  await until('Ada hears the room', async () => (await ada.hears([tone(ROOM)], 3))[0] > -60);
+  await until('the room hears Ada', () => hears(room, ADA));
+
+  phone = await call({ dir, sender: PHONE, name: 'Phone', uri, audio: 'pcma', media: 'srtp-mand' });
+  await until('three are there', async () => (await roster()).length === 3);
+  await until('Ada hears the telephone', async () => (await ada.hears([tone(PHONE)], 3))[0] > -60);
+  await until('the room hears the telephone', () => hears(room, PHONE));
+  await until('the telephone hears both', async () => (await hears(phone, ADA)) && (await hears(phone, ROOM)));
+  assert.ok(!(await hears(phone, PHONE)) && !(await hears(room, ROOM)), 'nobody hears themselves');
+  await ada.page.screenshot({ path: join(OUTPUT, 'meeting-sip.png') });
+  await writeFile(join(OUTPUT, 'meeting-sip-room.png'), await room.picture());
+
+  await t.test('who hangs up is gone, and who is sent away is told', async () => {
+    await phone.tell('hangup');
+    await until('two are there', async () => (await roster()).length === 2);
+    const { id } = (await roster()).find(({ via }) => via === 'sip');
+    const { admin_token: token } = node.announced;
+    assert.equal((await api(node, 'POST', `/rooms/demo/participants/${id}/disconnect`, { token })).status, 204);
+    await until('the room was told', () => /terminated|closed|BYE/i.test(room.log()));
+    assert.equal((await roster()).length, 1);
+  });
+});
