@@ -9,11 +9,13 @@ mod shared;
 mod datagrams;
 mod offers;
 mod payloads;
+mod sip;
 mod streams;
 
 pub use datagrams::{demux, stream_gate, tcp_framing};
 pub use offers::{answer, offer};
 pub use payloads::{packetize_h264, packetize_vp8, payload_h264, payload_vp8, payload_vp9};
+pub use sip::sip_leg;
 pub use streams::{lip_sync, reorder, sound_stream, video_stream};
 
 #[cfg(test)]

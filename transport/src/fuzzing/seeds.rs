@@ -165,6 +165,21 @@ fn answer_corpus() {
 }
 
 #[test]
+fn sip_leg_corpus() {
+    use crate::peer::sip::tests::ROOM_SYSTEM;
+    let packet = [&[0x80, 114, 0, 1, 0, 0, 3, 192, 0, 0, 0, 7][..], &[9; 40]].concat();
+    let report = [0x80, 200, 0, 6, 0, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 3, 192, 0, 0, 0, 1, 0, 0, 0, 40];
+    let datagrams: Vec<u8> = [(0, &packet[..]), (4, &packet), (1, &report), (0x15, &report), (0xf0, b"")]
+        .into_iter()
+        .flat_map(|(to, bytes)| [&[to][..], &shared::piece(bytes)].concat())
+        .collect();
+    let plain = ROOM_SYSTEM.replace("SAVP", "AVP");
+    let seeds =
+        [ROOM_SYSTEM, &plain].map(|offer| [shared::piece(offer.as_bytes()), datagrams.clone()].concat());
+    replay("sip_leg", sip_leg, &seeds);
+}
+
+#[test]
 fn reorder_corpus() {
     let shuffled =
         numbered(None, &[(0x40, 0, &[1]), (0x42, 0, &[2]), (0x3f, 0, &[3]), (0x3f, 0, &[]), (0x50, 9, &[])]);

@@ -14,7 +14,7 @@ mod received;
 mod rtcp;
 mod sdes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod way;
 
 pub use offer::SipConfig;

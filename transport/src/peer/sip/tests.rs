@@ -7,7 +7,7 @@ use mcu_core::media::codec::AudioCodec;
 use srtp::{CryptoPolicy, Session, StreamPolicy};
 
 /// What a room system offers: sound in two codecs, a picture, a second picture, a floor.
-pub(super) const ROOM_SYSTEM: &str = "v=0\r\n\
+pub(crate) const ROOM_SYSTEM: &str = "v=0\r\n\
 o=room 1 1 IN IP4 198.51.100.7\r\n\
 s=-\r\n\
 c=IN IP4 198.51.100.7\r\n\
