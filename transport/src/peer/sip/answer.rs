@@ -62,6 +62,10 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
             media.add_attribute_with_value("fmtp", format!("{pt} minptime=10;useinbandfec=1"));
             media.add_attribute_with_value("ptime", PTIME_MS);
         }
+        Format::Audio(codec) => {
+            media.add_attribute(RtpMap::new(pt, codec.name(), codec.clock_rate().hz()));
+            media.add_attribute_with_value("ptime", PTIME_MS);
+        }
         Format::Video(codec) => {
             media.add_attribute(RtpMap::new(pt, codec.name(), 90_000));
         }
@@ -75,8 +79,8 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
             );
         }
     }
-    if let Some(events) = taken.events {
-        media.add_attribute(RtpMap::new(events, "telephone-event", 48_000));
+    if let (Some(events), Format::Audio(codec)) = (taken.events, taken.format) {
+        media.add_attribute(RtpMap::new(events, "telephone-event", codec.clock_rate().hz()));
         media.add_attribute_with_value("fmtp", format!("{events} 0-15"));
     }
     if taken.format.codec().video().is_some() {

@@ -13,7 +13,6 @@ use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
 use super::way::Way;
 use crate::payload::Vp8Numbers;
 use bytes::{Bytes, BytesMut};
-use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
 use rtp_types::RtpPacket;
@@ -333,7 +332,7 @@ impl Leg {
 /// The clock of a line's RTP timestamps.
 const fn clock_rate(format: Format) -> ClockRate {
     match format {
-        Format::Audio(AudioCodec::Opus) => ClockRate::OPUS,
+        Format::Audio(codec) => codec.clock_rate(),
         Format::Video(_) | Format::H264(..) => ClockRate::VIDEO,
     }
 }

@@ -266,8 +266,13 @@ fn format(media: &Media, line: Line, config: &SipConfig) -> Option<(Format, u8)>
 }
 
 fn audio(media: &Media, payload_type: u8) -> Option<AudioCodec> {
-    let map = rtpmap(media, payload_type)?;
-    (map.encoding_name.eq_ignore_ascii_case("opus") && map.clock_rate == 48_000).then_some(AudioCodec::Opus)
+    match rtpmap(media, payload_type) {
+        Some(map) => AudioCodec::ALL.into_iter().find(|codec| {
+            map.encoding_name.eq_ignore_ascii_case(codec.name()) && map.clock_rate == codec.clock_rate().hz()
+        }),
+        // RFC 3551 §6: some numbers speak for themselves.
+        None => AudioCodec::ALL.into_iter().find(|codec| codec.static_payload_type() == Some(payload_type)),
+    }
 }
 
 fn video(media: &Media, payload_type: u8) -> Option<Format> {
@@ -296,10 +301,11 @@ fn h264(media: &Media, payload_type: u8) -> Option<Format> {
 
 /// Telephone events at the clock rate of `format`, so that one clock serves the line (RFC 4733 §2.1).
 fn events(media: &Media, format: Format) -> Option<u8> {
-    let Format::Audio(AudioCodec::Opus) = format else { return None };
+    let Format::Audio(codec) = format else { return None };
     payload_types(media).find(|pt| {
         rtpmap(media, *pt).is_some_and(|map| {
-            map.encoding_name.eq_ignore_ascii_case("telephone-event") && map.clock_rate == 48_000
+            map.encoding_name.eq_ignore_ascii_case("telephone-event")
+                && map.clock_rate == codec.clock_rate().hz()
         })
     })
 }
@@ -452,6 +458,28 @@ mod tests {
             let error = plan(&offer).expect_err(reason).to_string();
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_telephone_is_taken_in_the_first_codec_that_it_names_with_its_clock_or_by_a_number_alone() {
+        let sound = |formats: &str, maps: &str| {
+            let offer = format!(
+                "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n{maps}"
+            );
+            let plan = Plan::make(&offer, &SipConfig { plain_rtp: true, ..config() }).expect("taken");
+            (plan.taken[0].format, plan.taken[0].payload_type, plan.taken[0].events)
+        };
+        let audio = Format::Audio;
+        assert_eq!(sound("18 8 0", ""), (audio(AudioCodec::Pcma), 8, None));
+        assert_eq!(sound("13 0 8 9", ""), (audio(AudioCodec::Pcmu), 0, None));
+        let events = "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/48000\r\n";
+        assert_eq!(sound("9 102 101", events), (audio(AudioCodec::G722), 9, Some(101)));
+        let wide = "a=rtpmap:99 PCMA/16000\r\na=rtpmap:98 pcma/8000\r\n";
+        assert_eq!(
+            sound("99 98", wide),
+            (audio(AudioCodec::Pcma), 98, None),
+            "of another clock it is another codec"
+        );
     }
 
     #[test]
