@@ -1,8 +1,9 @@
 //! The decoders of one stream of sound: one for each codec that its sender has used.
 //!
 //! Flow: playout buffer -> **here** -> the codec. Thread: audio pool, owned by the stream's ear. A sender may change the
-//! payload type at any packet (RFC 3264 §5.1), and packets of both kinds then wait side by side: so each goes to the decoder
-//! of its own codec. One that was made is kept, lest a change with every packet costs more than decoding does. Bound: as many decoders as there are codecs.
+//! payload type at any packet (RFC 3264 §5.1), and packets of both kinds then wait side by side: so each goes to the
+//! decoder of its own codec. One that was made is kept, lest a change with every packet cost more than decoding does.
+//! Bound: as many decoders as there are codecs.
 
 use codecs::registry::CodecFactory;
 use codecs::sound::{SoundDecodeError, SoundDecoder};

@@ -112,6 +112,16 @@ impl Meeting {
     }
 
     fn say(&mut self) {
+        let packet = self.next_packet();
+        self.feed.packets.push_newest(SoundArrival { packet, level_dbov: Some(20) });
+    }
+
+    /// Says it, and the network loses it.
+    fn lose(&mut self) {
+        self.next_packet();
+    }
+
+    fn next_packet(&mut self) -> SoundPacket {
         let first = self.said * FRAME_SAMPLES as u64;
         let pcm = std::array::from_fn(|n| {
             (0.2 * (TAU * TONE_HZ * (first + n as u64) as f64 / 48_000.0).sin()) as f32
@@ -127,9 +137,8 @@ impl Meeting {
             audio_level_dbov: None,
             payload: Bytes::copy_from_slice(&packet[..bytes]),
         };
-        let packet = SoundPacket::new(&packet, self.codec);
-        self.feed.packets.push_newest(SoundArrival { packet, level_dbov: Some(20) });
         self.said += 1;
+        SoundPacket::new(&packet, self.codec)
     }
 
     fn moment(block: u64) -> MediaTime {
@@ -251,6 +260,26 @@ fn a_sender_may_change_its_codec_and_a_listener_too() {
     let last = bursts.last().expect("much was sent");
     assert!(last.packet(SPEAKER, G722).is_some() && last.packet(SPEAKER, Pcmu).is_none());
     assert!(last.shared[Opus.index()].is_none(), "nobody hears in it any more");
+}
+
+#[test]
+fn what_a_telephone_loses_leaves_no_hole() {
+    for codec in [AudioCodec::G722, AudioCodec::Pcmu, AudioCodec::Pcma] {
+        let mut meeting = Meeting::with(1_000, codec, listeners(&[codec, AudioCodec::Opus]));
+        meeting.play(0..200);
+        for begin in (200..400).step_by(20) {
+            meeting.lose();
+            meeting.play(begin..begin + 20);
+        }
+        meeting.play(400..420);
+        // The second block of a packet that was made up has begun to fade: 20 % at most.
+        let concealed = meeting.engine.totals.sound_concealed.get();
+        assert!(concealed >= 9 * 960, "{codec:?}: {concealed} samples were made up");
+        let pcm = meeting.sound_of(LISTENER, AudioCodec::Opus);
+        let heard = &pcm[pcm.len() - 2 * 48_000..];
+        let softest = heard.chunks(480).map(rms_db).fold(0.0, f64::min);
+        assert!(softest > rms_db(heard) - 4.0, "{codec:?}: {softest} dB beside {} dB", rms_db(heard));
+    }
 }
 
 #[test]
