@@ -26,6 +26,20 @@ pub const CONNECTIONS_MAX: usize = 24_000;
 /// TCP connections of one address, unless the configuration says otherwise: a hundred people, each with a socket and four requests.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
 
+// SIP.
+
+/// Calls by SIP at a time: a call holds up to eight of the ten thousand ports that media have by default.
+pub const SIP_CALLS_MAX: usize = 1_000;
+/// Bytes of a SIP message before its body; a room system's INVITE through three proxies has under 4 KiB.
+pub const SIP_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Lines of a SIP message before its body; the INVITE above has about 50.
+pub const SIP_HEADER_LINES_MAX: usize = 128;
+/// SIP transactions at a time, those that are over but still remembered (32 s) with them: 60 calls a second come and go, and
+/// what is remembered of a flood stays under 64 MiB.
+pub const SIP_TRANSACTIONS_MAX: usize = 8_192;
+/// TCP and TLS connections to the SIP ports at a time: every call, and as many registered elsewhere or between calls.
+pub const SIP_CONNECTIONS_MAX: usize = 2_000;
+
 // The house.
 
 /// Conferences on one node.

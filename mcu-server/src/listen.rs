@@ -5,15 +5,13 @@
 //! so that whoever connects and says nothing, or says it a byte at a time, is gone soon. What a request may take after its
 //! header is bounded by `signalling`.
 
-pub mod connections;
-
 use axum::Router;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
-use connections::{Connections, Place};
 use hyper_util::rt::TokioTimer;
+use signalling::door::connections::{Connections, Place};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;

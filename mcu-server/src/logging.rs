@@ -20,6 +20,8 @@ pub fn start(section: &LogSection) -> Result<(), LevelError> {
         EnvFilter::try_new(&section.level).map_err(|error| LevelError { reason: error.to_string() })?;
     // The library is talkative at `info` about every candidate pair; what matters arrives as events.
     let filter = filter.add_directive("str0m=warn".parse().expect("a constant directive parses"));
+    // The library quotes whole messages, names and PINs with them, from `warn` on.
+    let filter = filter.add_directive("rsipstack=off".parse().expect("a constant directive parses"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let text = match section.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

@@ -4,7 +4,6 @@
 
 use crate::control::Census;
 use crate::engine::totals::{MediaTotals, Row};
-use crate::listen::connections::Connections;
 use crate::threads::clock::ClockCounters;
 use crate::threads::hop_times::HopTimes;
 use crate::threads::io::IoPort;
@@ -13,6 +12,8 @@ use axum::http::header;
 use axum::routing::get;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use signalling::door::connections::Connections;
+use signalling::sip::SipCounters;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -68,6 +69,15 @@ const GATHERED: &[Row] = &[
         Unit::Count,
         "TCP connections closed because their address, or all together, had too many",
     ),
+    ("mcu_sip_calls", false, Unit::Count, "Calls by SIP"),
+    ("mcu_sip_calls_answered_total", true, Unit::Count, "Calls by SIP that were answered"),
+    ("mcu_sip_calls_refused_total", true, Unit::Count, "Calls by SIP that were refused, for whatever reason"),
+    (
+        "mcu_sip_messages_dropped_total",
+        true,
+        Unit::Count,
+        "SIP messages dropped: malformed, over a limit, or one too many",
+    ),
     ("process_cpu_seconds_total", false, Unit::Seconds, "CPU time of this process, user and system"),
     ("process_resident_memory_bytes", false, Unit::Bytes, "Resident memory of this process"),
 ];
@@ -98,6 +108,8 @@ pub struct Sources<'a> {
     pub totals: &'a MediaTotals,
     /// From the public listeners.
     pub connections: &'a Connections,
+    /// From SIP.
+    pub sip: &'a SipCounters,
 }
 
 impl Metrics {
@@ -147,6 +159,10 @@ impl Metrics {
         }
         gauge!("mcu_http_connections").set(sources.connections.open() as f64);
         counter!("mcu_http_connections_refused_total").absolute(sources.connections.refused());
+        gauge!("mcu_sip_calls").set(sources.sip.calls.load(Ordering::Relaxed) as f64);
+        counter!("mcu_sip_calls_answered_total").absolute(sources.sip.answered.load(Ordering::Relaxed));
+        counter!("mcu_sip_calls_refused_total").absolute(sources.sip.refused.load(Ordering::Relaxed));
+        counter!("mcu_sip_messages_dropped_total").absolute(sources.sip.dropped.load(Ordering::Relaxed));
         gauge!("mcu_peers").set(sum(&|io| io.peers() as u64) as f64);
         if let Some((cpu_seconds, resident_bytes)) = crate::process::usage() {
             gauge!("process_cpu_seconds_total").set(cpu_seconds);

@@ -14,11 +14,10 @@
 use crate::admin::{self, AdminTokenError};
 use crate::announce::Announcement;
 use crate::config::Config;
-use crate::control::{Census, ControlState, Parts, Rooms, make_room};
+use crate::control::{Census, ControlState, Parts, Rooms, SipMedia, make_room};
 use crate::engine::outgoing::Outlet;
 use crate::engine::pictures::PictureParts;
 use crate::engine::totals::MediaTotals;
-use crate::listen::connections::Connections;
 use crate::metrics::{Metrics, Sources};
 use crate::peers::{NewsSender, Peers};
 use crate::store::{Store, StoreError};
@@ -34,6 +33,8 @@ use mcu_core::limits;
 use mixer::video::text::Typeface;
 use signalling::auth::{AdminToken, Tokens};
 use signalling::command::Control;
+use signalling::door::connections::Connections;
+use signalling::sip::SipCounters;
 use signalling::state::{Clock, RouterOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -99,9 +100,9 @@ pub enum StartError {
 
 /// A running node.
 pub struct Node {
-    /// Where the API's router sends its commands.
+    /// Where the API's router and SIP send their commands.
     pub control: Control,
-    /// What the API's router needs.
+    /// What the API's router and SIP need.
     pub options: Option<RouterOptions>,
     /// The administrator's token.
     pub admin: String,
@@ -109,6 +110,8 @@ pub struct Node {
     pub metrics: Metrics,
     /// The connections of the public listeners.
     pub connections: Arc<Connections>,
+    /// What SIP counts, where it is served.
+    pub sip: Arc<SipCounters>,
     /// The address of media that is told first.
     pub media_addr: SocketAddr,
     io: Vec<IoThread>,
@@ -168,6 +171,7 @@ impl Node {
             opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
             outlet,
             store: store.clone(),
+            sip: SipMedia::new(config),
             config: config.clone(),
         };
         let state = ControlState::new(parts, Rooms::load(&store).await?, accepted);
@@ -182,6 +186,7 @@ impl Node {
         let metrics = Metrics::install(times).map_err(|error| StartError::Metrics(error.to_string()))?;
         let connections =
             Connections::new(config.server.connections_per_address_max, limits::CONNECTIONS_MAX);
+        let sip: Arc<SipCounters> = Arc::default();
         let metrics_task = tokio::spawn(record_every_second(
             metrics.clone(),
             census_seen,
@@ -189,7 +194,7 @@ impl Node {
             ports,
             news,
             totals,
-            Arc::clone(&connections),
+            (Arc::clone(&connections), Arc::clone(&sip)),
         ));
 
         let admin_text = admin.secret().expose().clone();
@@ -201,6 +206,7 @@ impl Node {
             admin: admin_text,
             metrics,
             connections,
+            sip,
             media_addr,
             io,
             control_task,
@@ -346,6 +352,18 @@ const fn wildcard_takes(wildcard: IpAddr, address: IpAddr) -> bool {
     }
 }
 
+/// The host that SIP tells others: as configured, or the address that media tell first, or the one that is bound.
+///
+/// # Errors
+/// When no interface has an address for a wildcard.
+pub fn sip_host(config: &Config) -> std::io::Result<String> {
+    if let Some(host) = &config.sip.advertise {
+        return Ok(host.clone());
+    }
+    let local = local_addresses(config.server.bind, 0, config)?;
+    Ok(local.first().map_or(config.server.bind, |local| local.advertised.ip()).to_string())
+}
+
 fn advertised(config: &Config, io: &[IoThread]) -> SocketAddr {
     let fallback = SocketAddr::new(config.server.bind, config.media.port);
     io.first().and_then(|thread| thread.port.addresses().first()).map_or(fallback, |local| local.advertised)
@@ -358,7 +376,7 @@ async fn record_every_second(
     io: Vec<IoPort>,
     news: NewsSender,
     totals: Arc<MediaTotals>,
-    connections: Arc<Connections>,
+    (connections, sip): (Arc<Connections>, Arc<SipCounters>),
 ) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -372,6 +390,7 @@ async fn record_every_second(
             news_dropped,
             totals: &totals,
             connections: &connections,
+            sip: &sip,
         });
     }
 }

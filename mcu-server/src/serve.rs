@@ -3,15 +3,17 @@
 use crate::announce::Announcement;
 use crate::cli::Serve;
 use crate::config::{Config, ConfigError, ServerSection};
-use crate::listen::connections::Connections;
 use crate::listen::{ListenError, Listening};
-use crate::node::{Node, StartError};
+use crate::node::{self, Node, StartError};
 use crate::store::StoreError;
-use crate::tls::{self, TlsError};
-use axum::Router;
+use crate::tls::{self, Identity, TlsError};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use signalling::door::connections::Connections;
+use signalling::sip::{self, SipError, SipOptions, SipServer};
+use signalling::state::ApiState;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -39,6 +41,9 @@ pub enum ServeError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A port of SIP.
+    #[error(transparent)]
+    Sip(#[from] SipError),
     /// Signals.
     #[error("signals: {0}")]
     Signals(std::io::Error),
@@ -79,6 +84,7 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let metrics_at = SocketAddr::new(server.metrics_bind, server.metrics_port);
     let metrics = Listening::open("metrics", metrics_at, "metrics-port")?;
     let identity = tls::identity(&config.tls, &server.data_dir, &tls::development_names(&[server.bind]))?;
+    let tls = RustlsConfig::from_config(identity.https()?);
 
     let mut node = Node::start(config).await?;
     if flags.dev {
@@ -92,11 +98,12 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
         println!("{}", admin_line(server, &node));
     }
 
-    let app = application(&mut node);
+    let shared = ApiState::new(node.control.clone(), node.options.take().expect("taken once, here"));
+    let app = signalling::router(&shared).merge(crate::web::router());
+    let sip = start_sip(config, &identity, shared, &node).await?;
     let handle = Handle::new();
     let mut listeners = JoinSet::new();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let tls = RustlsConfig::from_config(identity.config);
     https.spawn_https(&mut listeners, &node.connections, tls, handle.clone(), service.clone())?;
     if let Some(listener) = http {
         listener.spawn_http(&mut listeners, &node.connections, handle.clone(), service)?;
@@ -112,6 +119,10 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
     let orderly = async {
         handle.graceful_shutdown(Some(GRACE));
         node.stop().await;
+        // Calls have heard that the node is going; their BYEs leave.
+        if let Some(sip) = sip {
+            sip.stop(GRACE).await;
+        }
         while listeners.join_next().await.is_some() {}
     };
     tokio::select! {
@@ -129,9 +140,37 @@ fn admin_line(server: &ServerSection, node: &Node) -> String {
     }
 }
 
-fn application(node: &mut Node) -> Router {
-    let options = node.options.take().expect("taken once, here");
-    signalling::router(node.control.clone(), options).merge(crate::web::router())
+/// SIP beside the HTTP listeners, where a port is set.
+async fn start_sip(
+    config: &Config,
+    identity: &Identity,
+    shared: ApiState,
+    node: &Node,
+) -> Result<Option<SipServer>, ServeError> {
+    let section = &config.sip;
+    if !section.is_on() {
+        return Ok(None);
+    }
+    let tls = match section.tls_port {
+        0 => None,
+        port => Some((port, identity.sip(section.tls_client_ca.as_deref())?)),
+    };
+    let set = |port: u16| (port != 0).then_some(port);
+    let options = SipOptions {
+        bind: config.server.bind,
+        host: node::sip_host(config).map_err(StartError::NoAddress)?,
+        tls,
+        tcp_port: set(section.dangerous_tcp_port),
+        udp_port: set(section.dangerous_udp_port),
+        connections_per_address_max: config.server.connections_per_address_max,
+        t1: sip::T1,
+        counters: Arc::clone(&node.sip),
+    };
+    let server = SipServer::start(shared, options).await?;
+    for (transport, address) in server.addresses() {
+        tracing::info!(transport, port = address.port(), "SIP");
+    }
+    Ok(Some(server))
 }
 
 async fn announcement(

@@ -1,15 +1,19 @@
-//! Certificates: the operator's own, or one from a development CA that is made once and kept in the data folder.
+//! Certificates: the operator's own, or one from a development CA that is made once and kept in the data folder; for
+//! HTTPS and for SIP.
 
 use crate::config::TlsSection;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why HTTPS cannot be offered.
+/// Why HTTPS or SIP over TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read or written.
@@ -34,14 +38,28 @@ pub enum TlsError {
     /// Certificate and key do not fit together.
     #[error("the certificate cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// A CA that can vouch for nobody.
+    #[error("{}: {source}", path.display())]
+    ClientCa {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: VerifierBuilderError,
+    },
 }
 
-/// What HTTPS is served with.
+/// Who the node is to others.
 pub struct Identity {
-    /// For the listener: TLS 1.2 and 1.3, AEAD suites, X25519MLKEM768 first.
-    pub config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
     /// The development CA's certificate, when that is what signed.
     pub ca_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("ca_file", &self.ca_file).finish_non_exhaustive()
+    }
 }
 
 /// Loads the configured certificate, or makes one for `names` from the development CA in `data_dir`.
@@ -53,14 +71,48 @@ pub fn identity(tls: &TlsSection, data_dir: &Path, names: &[String]) -> Result<I
         (Some(cert), Some(key)) => (read_chain(cert)?, read_key(key)?, None),
         _ => development(data_dir, names)?,
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    // WebSockets over HTTP/2 are an extension that few clients speak; HTTP/1.1 serves both.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Identity { config: Arc::new(config), ca_file })
+    Ok(Identity { chain, key, ca_file })
+}
+
+impl Identity {
+    /// For HTTPS: TLS 1.2 and 1.3, AEAD suites, X25519MLKEM768 first.
+    ///
+    /// # Errors
+    /// [`TlsError::Unusable`].
+    pub fn https(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = self.serve(WebPkiClientVerifier::no_client_auth())?;
+        // WebSockets over HTTP/2 are an extension that few clients speak; HTTP/1.1 serves both.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// For SIP, the same; with `client_ca`, only whoever shows a certificate that it signed is spoken to (RFC 5922, RFC 8446 §4.3.2).
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file of the CA.
+    pub fn sip(&self, client_ca: Option<&Path>) -> Result<Arc<ServerConfig>, TlsError> {
+        let Some(path) = client_ca else {
+            return self.serve(WebPkiClientVerifier::no_client_auth()).map(Arc::new);
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in read_chain(path)? {
+            roots.add(certificate)?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        let verifier = verifier.map_err(|source| TlsError::ClientCa { path: path.to_owned(), source })?;
+        self.serve(verifier).map(Arc::new)
+    }
+
+    fn serve(&self, clients: Arc<dyn ClientCertVerifier>) -> Result<ServerConfig, TlsError> {
+        Ok(ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(clients)
+            .with_single_cert(self.chain.clone(), self.key.clone_key())?)
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

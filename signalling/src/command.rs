@@ -129,13 +129,26 @@ pub struct Session {
 pub struct Offer {
     /// Whose.
     pub who: Identity,
-    /// Browser: both ways. WHIP: the node only receives. WHEP: the node only sends.
+    /// Browser, SIP: both ways. WHIP: the node only receives. WHEP: the node only sends.
     pub via: Via,
     /// Within the limits of [`crate::sdp::precheck`], and no more is known of it.
     pub sdp: String,
     /// What each line is for; each `mid` is one of the offer's. `None`: the first of each kind is main, the second
     /// content.
     pub lines: Option<Lines>,
+    /// What is known of the signalling, when it came by SIP.
+    pub sip: Option<SipLeg>,
+}
+
+/// The signalling of a call by SIP, as far as its media need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SipLeg {
+    /// Signalled over TLS or WSS, so that keys in the SDP are secret.
+    pub secure: bool,
+    /// Where the signalling came from.
+    pub from: IpAddr,
+    /// The local address that it came to.
+    pub local: IpAddr,
 }
 
 /// What a WebSocket gets.

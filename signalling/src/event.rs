@@ -4,19 +4,24 @@
 //! fifty people is serialised once.
 
 use mcu_core::conference::Event;
+use mcu_core::conference::event::ClosingReason;
 use std::sync::Arc;
 
 /// An [`Event`] as it goes out. Cloning shares the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventText {
     text: Arc<str>,
-    last: bool,
+    closing: Option<ClosingReason>,
 }
 
 impl From<&Event> for EventText {
     fn from(event: &Event) -> Self {
         let text = serde_json::to_string(event).expect("events have text keys and no fallible parts");
-        Self { text: text.into(), last: matches!(event, Event::Closing { .. }) }
+        let closing = match event {
+            Event::Closing { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        Self { text: text.into(), closing }
     }
 }
 
@@ -26,8 +31,8 @@ impl EventText {
         &self.text
     }
 
-    /// Whether it is a `closing`, after which the socket closes with 1000.
-    pub const fn is_last(&self) -> bool {
-        self.last
+    /// Why the stay ends, when it is a `closing`, after which nothing follows.
+    pub const fn closing(&self) -> Option<ClosingReason> {
+        self.closing
     }
 }

@@ -13,6 +13,8 @@ use crate::model::{JoinBody, LayoutChange, MuteChange, OfferBody, RoomChange, Ro
 use crate::room::{Alias, Pin, RoomTitle};
 use crate::sdp::{MID_CHARS_MAX, precheck};
 use crate::secret::Secret;
+use crate::sip::address::{Dialled, dialled};
+use crate::sip::framing::{Frame, Framer};
 use crate::state::{ApiState, Clock, RouterOptions};
 use crate::whip;
 use crate::ws::pump::ClientWord;
@@ -20,7 +22,9 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use mcu_core::conference::input::StateChange;
 use mcu_core::conference::roster::{DisplayName, Via};
-use mcu_core::limits::{ALIAS_CHARS_MAX, PARTICIPANTS_MAX, SDP_MEDIA_LINES_ANSWERED_MAX};
+use mcu_core::limits::{
+    ALIAS_CHARS_MAX, PARTICIPANTS_MAX, SDP_BYTES_MAX, SDP_MEDIA_LINES_ANSWERED_MAX, SIP_HEADER_BYTES_MAX,
+};
 use mcu_core::time::Mono;
 use serde::de::DeserializeOwned;
 use shared::Script;
@@ -159,6 +163,49 @@ pub fn stream_resource(data: &[u8]) {
     }
 }
 
+/// The user part of a dialled address: always a room's name or nobody's, and what it stands for reads the same again.
+pub fn sip_address(data: &[u8]) {
+    let user = String::from_utf8_lossy(data);
+    let Dialled { alias, pin } = dialled(&user);
+    let pin = pin.expose();
+    assert!(Alias::parse(alias.as_str()) == Ok(alias.clone()) && pin.len() <= user.len());
+    if Pin::parse(pin).is_ok() {
+        let again = dialled(&format!("{alias}.{pin}"));
+        assert!(again.alias == alias && again.pin.matches(pin));
+        assert!(
+            !format!("{again:?}").contains(&**pin) || alias.as_str().contains(&**pin),
+            "a PIN is not for logs"
+        );
+    }
+}
+
+/// A stream of SIP messages, the first byte saying in which pieces it comes: the pieces change nothing of what it holds.
+pub fn sip_frames(data: &[u8]) {
+    let Some((piece, stream)) = data.split_first() else { return };
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut framer = Framer::default();
+        let mut frames = Vec::new();
+        for piece in pieces {
+            framer.push(piece);
+            loop {
+                match framer.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    };
+    let (frames, error) = read(&mut std::iter::once(stream));
+    assert_eq!(read(&mut stream.chunks(usize::from(*piece) + 1)), (frames.clone(), error));
+    for frame in frames {
+        let Frame::Message(message) = frame else { continue };
+        assert!(message.len() <= SIP_HEADER_BYTES_MAX + SDP_BYTES_MAX);
+        assert_eq!(read(&mut std::iter::once(&message[..])), (vec![Frame::Message(message.clone())], None));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::shared::{piece, replay};
@@ -216,6 +263,25 @@ mod tests {
     fn room_words_corpus() {
         let seeds = ["daily-42", "271828", "Tea Room", "échø", "٣٤٥٦", "-", "echo", "12345678901234567890"];
         replay("room_words", room_words, &texts(&seeds));
+    }
+
+    #[test]
+    fn sip_address_corpus() {
+        let seeds =
+            ["daily.271828", "Daily-42", "d%61ily%2e0000", "echo", "%", ".1234", "a.1.2", "+15551234"];
+        replay("sip_address", sip_address, &texts(&seeds));
+    }
+
+    #[test]
+    fn sip_frames_corpus() {
+        let one = "BYE sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nContent-Length: 3\r\n\r\nabc";
+        let seeds = [
+            format!("\x00{one}{one}"),
+            format!("\x07\r\n\r\n\r\n{one}\r\n"),
+            "\x01A b SIP/2.0\r\nl: 0\r\nl: 1\r\n\r\n".to_owned(),
+            "\x02A b SIP/2.0\r\nl: 99999\r\n\r\n".to_owned(),
+        ];
+        replay("sip_frames", sip_frames, &seeds.map(String::into_bytes));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Words, not media: the HTTP API, the events' WebSocket, WHIP, WHEP, and who may use them.
+//! Words, not media: the HTTP API, the events' WebSocket, WHIP, WHEP, SIP, and who may use them.
 //!
-//! Flow: HTTP server of `mcu-server` -> [`router`] -> handlers -> [`command::Command`] -> control thread. This crate
+//! Flow: HTTP server of `mcu-server` -> [`router`] -> handlers -> [`command::Command`] -> control thread; calls by
+//! SIP take the same way from [`sip`], which has sockets of its own. This crate
 //! knows no conference and keeps none; it turns requests into commands, and replies into responses. It reads no
 //! clock: [`state::Clock`] is handed in. What the API promises stands in `docs/API.md`.
 
@@ -15,12 +16,14 @@ mod extract;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
+mod guest;
 pub mod model;
 pub mod problem;
 pub mod room;
 pub mod schema;
 pub mod sdp;
 pub mod secret;
+pub mod sip;
 pub mod state;
 mod whep;
 mod whip;
@@ -29,20 +32,18 @@ mod ws;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::MethodRouter;
-use command::Control;
 use problem::ApiError;
-use state::{ApiState, RouterOptions};
+use state::ApiState;
 
 /// Everything under `/api`, `/whip`, `/whep`, and the health endpoints; to be merged with the web client, and served
 /// with `into_make_service_with_connect_info::<SocketAddr>()`.
-pub fn router(control: Control, options: RouterOptions) -> Router {
-    let state = ApiState::new(control, options);
+pub fn router(state: &ApiState) -> Router {
     let streaming = paths(api::streaming_routes()).layer(from_fn_with_state(state.clone(), guard::cors));
     let bounded = paths(api::routes())
         .merge(streaming)
         .merge(paths(api::unknown_routes()))
         .layer(from_fn_with_state(state.clone(), guard::bounds));
-    paths(api::health_routes()).merge(bounded).layer(from_fn(guard::headers)).with_state(state)
+    paths(api::health_routes()).merge(bounded).layer(from_fn(guard::headers)).with_state(state.clone())
 }
 
 fn paths(routes: Vec<(&'static str, MethodRouter<ApiState>)>) -> Router<ApiState> {

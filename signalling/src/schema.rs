@@ -25,6 +25,8 @@ pub enum Via {
     Whip,
     /// By WHEP: receives only.
     Whep,
+    /// By SIP: a room system or a telephone.
+    Sip,
 }
 
 /// What picture a receiver wants.

@@ -1,4 +1,4 @@
-//! What every handler reaches: the way to the control thread, the keys, the clock, the door, the limits.
+//! What every handler and every call by SIP reaches: the way to the control thread, the keys, the clock, the door, the limits.
 
 use crate::auth::{AdminToken, Tokens};
 use crate::command::Control;
@@ -85,7 +85,7 @@ impl RouterOptions {
     }
 }
 
-/// The state of the router, shared by all requests.
+/// What the router and SIP share: made once, given to both. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct ApiState(Arc<Shared>);
 
@@ -106,7 +106,8 @@ pub struct Shared {
 }
 
 impl ApiState {
-    pub(crate) fn new(control: Control, options: RouterOptions) -> Self {
+    /// With one door, so that guesses by SIP and by HTTP count together.
+    pub fn new(control: Control, options: RouterOptions) -> Self {
         Self(Arc::new(Shared {
             control,
             tokens: options.tokens,

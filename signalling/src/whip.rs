@@ -6,8 +6,9 @@
 
 use crate::api::field;
 use crate::auth::BearerToken;
-use crate::command::{Command, Control, Identity, JoinRequest, Offer};
+use crate::command::{Command, Identity, JoinRequest, Offer};
 use crate::extract::{DoorPath, Peer, SdpBody, StreamPath};
+use crate::guest::Guest;
 use crate::model::IceServer;
 use crate::problem::{ApiError, Problem};
 use crate::room::Alias;
@@ -110,29 +111,15 @@ pub(crate) async fn connect(
         (who, session.ice_servers)
     };
     // Who came in by this request alone goes out with it, also when the client hangs up before it is answered.
-    let mut guest = Guest { control: &state.control, who: is_pin.then(|| who.clone()) };
-    let offer = Offer { who: who.clone(), via, sdp, lines: None };
+    let guest = is_pin.then(|| Guest::new(state.control.clone(), who.clone()));
+    let offer = Offer { who: who.clone(), via, sdp, lines: None, sip: None };
     let answer = state.control.ask(|reply| Command::Offer { offer, reply }).await;
-    if let (Err(_), Some(who)) = (&answer, guest.who.clone()) {
-        let _ = state.control.ask(|reply| Command::Leave { who, reply }).await;
+    match (&answer, guest) {
+        (Ok(_), Some(guest)) => guest.stay(),
+        (Err(_), Some(guest)) => guest.leave().await,
+        (_, None) => {}
     }
-    guest.who = None;
     Ok(created(&resource(state, via, &who, token), &ice_servers, answer?))
-}
-
-/// Somebody let in by a request that has not been answered yet. Dropped before it is, they leave.
-struct Guest<'a> {
-    control: &'a Control,
-    who: Option<Identity>,
-}
-
-impl Drop for Guest<'_> {
-    fn drop(&mut self) {
-        if let Some(who) = self.who.take() {
-            // Where control has no room for it, the participant goes as any does that never connects.
-            self.control.tell(Command::Leave { who, reply: tokio::sync::oneshot::channel().0 });
-        }
-    }
 }
 
 /// WHIP's and WHEP's DELETE.

@@ -132,7 +132,7 @@ export const strings = {
     title: (count) => `People (${count})`,
     you: (name) => `${name} (you)`,
     host: 'Host',
-    via: { browser: 'Browser', whip: 'WHIP encoder', whep: 'WHEP viewer' },
+    via: { browser: 'Browser', whip: 'WHIP encoder', whep: 'WHEP viewer', sip: 'Room system or phone (SIP)' },
     muted: 'Muted',
     unmuted: 'Microphone on',
     cameraOff: 'Camera off',

@@ -32,6 +32,8 @@ pub enum Via {
     Whip,
     /// Receives only.
     Whep,
+    /// A room system or a telephone (RFC 3261): sends and receives, paints nothing itself, and listens to no events.
+    Sip,
 }
 
 impl Via {

@@ -11,7 +11,7 @@ mod sections;
 pub use error::ConfigError;
 pub use sections::{
     EncoderSection, H264Encoder, IceServer, LogFormat, LogSection, MediaSection, RoomSection, ServerSection,
-    TlsSection,
+    SipSection, TlsSection,
 };
 
 use figment::Figment;
@@ -29,6 +29,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// Where the node listens for media, and what it tells peers.
     pub media: MediaSection,
+    /// Room systems and telephones.
+    pub sip: SipSection,
     /// STUN and TURN servers that clients are told about.
     pub ice_servers: Vec<IceServer>,
     /// Which encoders, at which speed.
@@ -93,7 +95,7 @@ impl Config {
         for server in &self.ice_servers {
             server.check()?;
         }
-        Ok(())
+        self.sip.check()
     }
 }
 
@@ -138,6 +140,35 @@ mod tests {
         assert!(load("[media]\nport = 65535\nio_threads = 1").is_ok());
         let text = load("[media]\nport = 65535\nio_threads = 2").expect_err("no such port").to_string();
         assert!(text.contains("media.port"), "{text}");
+    }
+
+    #[test]
+    fn sip_is_open_to_nobody_in_particular_only_by_name() {
+        assert!(!load("").expect("defaults").sip.is_on());
+        let text = load("[sip]\ntls_port = 5061").expect_err("who may call?").to_string();
+        assert!(text.contains("tls_client_ca") && text.contains("dangerous_unverified_peers"), "{text}");
+        assert!(load("[sip]\ntls_port = 5061\ntls_client_ca = \"ca.pem\"").is_ok());
+        assert!(
+            load("[sip]\ntls_port = 5061\ndangerous_unverified_peers = true").is_ok_and(|c| c.sip.is_on())
+        );
+        let both = "[sip]\ntls_client_ca = \"ca.pem\"\ndangerous_unverified_peers = true";
+        assert!(load(both).expect_err("both").to_string().contains("excludes"));
+        assert!(load("[sip]\ndangerous_udp_port = 5060").is_ok_and(|config| config.sip.is_on()));
+    }
+
+    #[test]
+    fn a_host_and_a_range_of_ports_are_such() {
+        for host in ["203.0.113.7", "2001:db8::7", "mcu.example.org"] {
+            assert!(load(&format!("[sip]\nadvertise = \"{host}\"")).is_ok(), "{host}");
+        }
+        for odd in ["", "a b", "<sip:x>", "x\\r\\ny"] {
+            let text = load(&format!("[sip]\nadvertise = \"{odd}\"")).expect_err(odd).to_string();
+            assert!(text.contains("sip.advertise"), "{text}");
+        }
+        assert!(load("[sip]\nrtp_ports = [50000, 50099]").is_ok());
+        for odd in ["[50000, 50000]", "[80, 50000]", "[50001, 50000]"] {
+            assert!(load(&format!("[sip]\nrtp_ports = {odd}")).is_err(), "{odd}");
+        }
     }
 
     #[test]

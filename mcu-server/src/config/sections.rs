@@ -76,6 +76,79 @@ impl Default for MediaSection {
     }
 }
 
+/// `[sip]`: room systems and telephones. Every port is off unless it is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipSection {
+    /// Port of SIP over TLS; 0: off. Its certificate is that of `[tls]`.
+    pub tls_port: u16,
+    /// PEM file with the CA that must have signed the certificate of whoever connects.
+    pub tls_client_ca: Option<PathBuf>,
+    /// TLS without a certificate of the other side: anybody may call.
+    pub dangerous_unverified_peers: bool,
+    /// Port of SIP over UDP, in the clear; 0: off.
+    pub dangerous_udp_port: u16,
+    /// Port of SIP over TCP, in the clear; 0: off.
+    pub dangerous_tcp_port: u16,
+    /// Accept media that are not encrypted (RTP/AVP).
+    pub dangerous_plain_rtp: bool,
+    /// Host to tell others instead of the bound one; unset: the first of `media.advertise`.
+    pub advertise: Option<String>,
+    /// First and last port of media.
+    pub rtp_ports: [u16; 2],
+}
+
+impl Default for SipSection {
+    fn default() -> Self {
+        Self {
+            tls_port: 0,
+            tls_client_ca: None,
+            dangerous_unverified_peers: false,
+            dangerous_udp_port: 0,
+            dangerous_tcp_port: 0,
+            dangerous_plain_rtp: false,
+            advertise: None,
+            rtp_ports: [40_000, 49_999],
+        }
+    }
+}
+
+impl SipSection {
+    /// Whether any port is set.
+    pub const fn is_on(&self) -> bool {
+        self.tls_port != 0 || self.dangerous_udp_port != 0 || self.dangerous_tcp_port != 0
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.tls_port != 0 && self.tls_client_ca.is_none() && !self.dangerous_unverified_peers {
+            let text = "anybody could call: set sip.tls_client_ca to the CA of those who may, or \
+                        sip.dangerous_unverified_peers = true";
+            return Err(ConfigError::value("sip.tls_port", text));
+        }
+        if self.tls_client_ca.is_some() && self.dangerous_unverified_peers {
+            let text = "excludes sip.tls_client_ca: peers are verified, or they are not";
+            return Err(ConfigError::value("sip.dangerous_unverified_peers", text));
+        }
+        if self.tls_port != 0 && self.tls_port == self.dangerous_tcp_port {
+            return Err(ConfigError::value("sip.dangerous_tcp_port", "is the port of TLS"));
+        }
+        // RFC 1123 §2.1 names, and addresses of either family.
+        let part = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
+        let is_host = |host: &String| (1..=253).contains(&host.len()) && host.chars().all(part);
+        if !self.advertise.iter().all(is_host) {
+            return Err(ConfigError::value("sip.advertise", "must be an address or a host name"));
+        }
+        let [first, last] = self.rtp_ports;
+        if first < 1_024 || last <= first {
+            return Err(ConfigError::value(
+                "sip.rtp_ports",
+                "must be the first and the last port, from 1024 on",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// `[[ice_servers]]`: a STUN or TURN server that clients are told about.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -301,6 +301,7 @@ impl ControlState {
             id: PeerId(self.peer_ids.next_id()),
             io,
             addresses: port.addresses().to_vec(),
+            sip: self.parts.sip.clone(),
         };
         let (clock, accepted) = (self.parts.clock, self.accepted.clone());
         tokio::task::spawn_blocking(move || {

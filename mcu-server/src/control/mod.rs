@@ -9,7 +9,7 @@ mod negotiation;
 mod rooms;
 
 pub use meeting::{Meeting, MeetingPeer};
-pub use negotiation::{Accepted, Negotiation};
+pub use negotiation::{Accepted, Negotiation, SipMedia};
 pub use rooms::{Rooms, make_room};
 
 use crate::config::Config;
@@ -48,6 +48,8 @@ pub struct Parts {
     pub outlet: Arc<dyn Outlet>,
     /// Keeps rooms.
     pub store: Store,
+    /// What legs of SIP devices are made with.
+    pub sip: SipMedia,
     /// As read at the start.
     pub config: Config,
 }

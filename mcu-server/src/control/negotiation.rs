@@ -1,6 +1,7 @@
 //! Offer and answer, off the control task: parsing a long offer takes milliseconds that nobody else should wait for.
 
 use super::meeting::Arrival;
+use crate::config::Config;
 use crate::threads::NodeClock;
 use mcu_core::conference::roster::Via;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
@@ -42,6 +43,20 @@ pub struct SipMedia {
     pub plain_rtp: bool,
 }
 
+impl SipMedia {
+    /// As the configuration says.
+    pub fn new(config: &Config) -> Self {
+        let [first, last] = config.sip.rtp_ports;
+        // A host name is for signalling: SDP tells addresses, as those of media are told.
+        let told = config.sip.advertise.as_ref().and_then(|host| host.parse().ok());
+        Self {
+            ports: Arc::new(PortRange::new(first, last)),
+            advertise: told.or_else(|| config.media.advertise.first().copied()),
+            plain_rtp: config.sip.dangerous_plain_rtp,
+        }
+    }
+}
+
 /// An offer that was answered.
 pub struct Accepted {
     /// In which meeting.
@@ -81,7 +96,8 @@ impl Negotiation {
     fn answer_sip(&self, leg: SipLeg, clock: NodeClock) -> Answered {
         let SipMedia { ports, advertise, plain_rtp } = &self.sip;
         let config = SipConfig {
-            advertised: advertise.unwrap_or(leg.local),
+            // One of the other family would be no answer to this offer.
+            advertised: advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4()).unwrap_or(leg.local),
             secure: leg.secure,
             from: leg.from,
             plain_rtp: *plain_rtp,

@@ -17,7 +17,8 @@ pub(super) fn configuration(config: &Config, say: &mut dyn FnMut(Finding)) {
     match (&config.tls.cert, &config.tls.key) {
         (Some(cert), Some(key)) => {
             let names = crate::tls::development_names(&[]);
-            match crate::tls::identity(&config.tls, &config.server.data_dir, &names) {
+            let identity = crate::tls::identity(&config.tls, &config.server.data_dir, &names);
+            match identity.and_then(|identity| identity.https()) {
                 Ok(_) => say(Finding::fine("certificate", cert.display().to_string())),
                 Err(error) => say(Finding::broken(
                     "certificate",
@@ -104,6 +105,25 @@ fn ports(config: &Config, say: &mut dyn FnMut(Finding)) {
     }
     tcp("metrics port", SocketAddr::new(server.metrics_bind, server.metrics_port), "server.metrics_port");
     tcp("media TCP port", SocketAddr::new(bind, config.media.port), "media.port");
+    let sip = &config.sip;
+    for (what, port, key) in [
+        ("SIP port, TLS", sip.tls_port, "sip.tls_port"),
+        ("SIP port, TCP", sip.dangerous_tcp_port, "sip.dangerous_tcp_port"),
+    ] {
+        if port != 0 {
+            tcp(what, SocketAddr::new(server.bind, port), key);
+        }
+    }
+    if sip.dangerous_udp_port != 0 {
+        let address = SocketAddr::new(server.bind, sip.dangerous_udp_port);
+        say(match UdpSocket::bind(address) {
+            Ok(_) => Finding::fine("SIP port, UDP", address.to_string()),
+            Err(error) => {
+                let advice = "choose another: sip.dangerous_udp_port".to_owned();
+                Finding::broken("SIP port, UDP", format!("{address}: {error}"), advice)
+            }
+        });
+    }
 }
 
 /// A datagram from this machine to its own media address.

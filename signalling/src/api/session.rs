@@ -33,7 +33,7 @@ pub(crate) async fn offer(
     if let Some(lines) = &lines {
         outline.check(lines)?;
     }
-    let offer = Offer { who, via: Via::Browser, sdp, lines };
+    let offer = Offer { who, via: Via::Browser, sdp, lines, sip: None };
     let sdp = state.control.ask(|reply| Command::Offer { offer, reply }).await?;
     Ok(Json(OfferAnswer { sdp }))
 }

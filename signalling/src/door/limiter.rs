@@ -145,7 +145,7 @@ impl Limiter {
 
 /// Token buckets by key, as the moments at which each is full again (the generic cell rate algorithm).
 #[derive(Debug)]
-struct Buckets<K> {
+pub(crate) struct Buckets<K> {
     tokens_max: u32,
     refill: Duration,
     tracked_max: usize,
@@ -154,19 +154,20 @@ struct Buckets<K> {
 }
 
 impl<K: Ord + Clone> Buckets<K> {
-    const fn new(tokens_max: u32, refill: Duration, tracked_max: usize) -> Self {
+    /// None tracked: every key has `tokens_max`, and gets one back each `refill`.
+    pub(crate) const fn new(tokens_max: u32, refill: Duration, tracked_max: usize) -> Self {
         Self { tokens_max, refill, tracked_max, full_at: BTreeMap::new(), by_moment: BTreeSet::new() }
     }
 
     /// How long until `key` has a token; `None` when it has one.
-    fn wait(&self, key: &K, now: Mono) -> Option<Duration> {
+    pub(crate) fn wait(&self, key: &K, now: Mono) -> Option<Duration> {
         let full_in = self.full_at.get(key)?.since(now);
         let wait = full_in.saturating_sub(self.refill * (self.tokens_max - 1));
         (!wait.is_zero()).then_some(wait)
     }
 
     /// Takes up to `tokens` from `key`'s bucket, never below empty; returns when it was to be full before that.
-    fn take(&mut self, key: K, tokens: u32, now: Mono) -> Mono {
+    pub(crate) fn take(&mut self, key: K, tokens: u32, now: Mono) -> Mono {
         let before = self.full_at.get(&key).copied().unwrap_or(Mono::ZERO);
         let empty = now + self.refill * self.tokens_max;
         self.forget_full(now);

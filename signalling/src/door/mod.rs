@@ -6,6 +6,7 @@
 //! A refusal leaves [`REFUSAL_TIME`] after the request came, whatever was wrong: no such room, wrong PIN, or a
 //! guest's PIN, right or wrong, at a room that has had too many wrong ones.
 
+pub mod connections;
 pub mod limiter;
 
 use crate::command::{Command, JoinRequest, Joined};

@@ -263,7 +263,7 @@ async fn a_busy_node_says_so_and_still_says_that_it_lives() {
     let clock = Clock::new(|| Mono::ZERO, || START_UNIX_S);
     let admin = AdminToken::from_text(Secret::new(ADMIN.into()));
     let options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1");
-    let stuck = House { app: crate::router(control, options), ..House::new() };
+    let stuck = House { app: crate::router(&ApiState::new(control, options)), ..House::new() };
     for path in [ROOMS, "/readyz"] {
         stuck.call("GET", path, ADMIN, Value::Null).await.is_problem(503, "overloaded");
     }
@@ -273,6 +273,6 @@ async fn a_busy_node_says_so_and_still_says_that_it_lives() {
     let clock = Clock::new(|| Mono::ZERO, || START_UNIX_S);
     let admin = AdminToken::from_text(Secret::new(ADMIN.into()));
     let options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1");
-    let gone = House { app: crate::router(control, options), ..House::new() };
+    let gone = House { app: crate::router(&ApiState::new(control, options)), ..House::new() };
     gone.call("GET", "/readyz", "", Value::Null).await.is_problem(503, "draining");
 }

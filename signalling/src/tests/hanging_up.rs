@@ -12,7 +12,7 @@ fn door() -> (Router, mpsc::Receiver<Command>) {
     let admin = AdminToken::from_text(Secret::new(ADMIN.into()));
     let options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1.2.3-test");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 4_242));
-    (crate::router(control, options).layer(MockConnectInfo(address)), commands)
+    (crate::router(&ApiState::new(control, options)).layer(MockConnectInfo(address)), commands)
 }
 
 /// A request on its way, as a task that can be given up; gives its status.

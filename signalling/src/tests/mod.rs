@@ -7,6 +7,7 @@ mod door;
 mod fuzz;
 mod hanging_up;
 mod openapi;
+mod sip;
 mod socket;
 mod streaming;
 
@@ -17,7 +18,7 @@ use crate::model::{IceServer, Room};
 use crate::problem::ApiError;
 use crate::room::{Alias, Pin};
 use crate::secret::Secret;
-use crate::state::{Clock, RouterOptions};
+use crate::state::{ApiState, Clock, RouterOptions};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::connect_info::MockConnectInfo;
@@ -92,7 +93,7 @@ impl House {
         let admin = AdminToken::from_text(Secret::new(ADMIN.into()));
         let mut options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1.2.3-test");
         change(&mut options);
-        let app = crate::router(control, options);
+        let app = crate::router(&ApiState::new(control, options));
         let seen = Arc::default();
         let events = Arc::default();
         tokio::spawn(control_thread(commands, Arc::clone(&seen), Arc::clone(&events)));

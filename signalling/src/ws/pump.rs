@@ -150,7 +150,7 @@ where
     S: Sink<Message, Error = E> + Unpin,
 {
     send(socket, Message::text(event.as_str())).await?;
-    if event.is_last() { Err(Ending::Done) } else { Ok(()) }
+    if event.closing().is_some() { Err(Ending::Done) } else { Ok(()) }
 }
 
 async fn send<S, E>(socket: &mut S, message: Message) -> Result<(), Ending>

@@ -5,7 +5,7 @@
  * @property {number} id In the order of joining.
  * @property {string} name
  * @property {'host'|'guest'} role
- * @property {'browser'|'whip'|'whep'} via
+ * @property {'browser'|'whip'|'whep'|'sip'} via
  * @property {boolean} muted
  * @property {boolean} camera
  * @property {boolean} sharing

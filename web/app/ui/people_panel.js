@@ -5,7 +5,7 @@ import { strings } from '../strings.js';
 import { RemoveDialog } from './dialogs.js';
 import { Icon } from './icon.js';
 
-const VIA_ICONS = { browser: 'globe', whip: 'broadcast', whep: 'eye' };
+const VIA_ICONS = { browser: 'globe', whip: 'broadcast', whep: 'eye', sip: 'phone' };
 
 /** @param {{call: import('../call/call.js').Call, onClose: () => void}} props */
 export function PeoplePanel({ call, onClose }) {

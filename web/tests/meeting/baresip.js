@@ -1,7 +1,7 @@
 // A real SIP client for tests: Debian's baresip, without a screen and without a sound card.
 
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ended, freePort, load, record } from './node.js';
@@ -51,14 +51,13 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   const folder = join(dir, `baresip-${sender}`);
   await mkdir(folder);
   const made = await devices(folder, sender);
-  const heard = join(folder, 'heard.wav');
   const [sip, control] = [await freePort(), await freePort()];
-  const modules = ['opus', 'g711', 'g722', 'aufile', 'srtp', 'ctrl_tcp', 'avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot'];
+  const modules = ['opus', 'g711', 'g722', 'aufile', 'sndfile', 'srtp', 'ctrl_tcp', 'avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot'];
   await writeFile(
     join(folder, 'config'),
     [
       `sip_listen 127.0.0.1:${sip}`,
-      `audio_player aufile,${heard}`,
+      `snd_path ${folder}`,
       `audio_source aufile,${made.audio}`,
       `audio_alert aufile,${join(folder, 'alert.wav')}`,
       ...['ausrc_srate 48000', 'auplay_srate 48000', 'ausrc_channels 1', 'auplay_channels 1'],
@@ -91,10 +90,16 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
       await command(control, 'snapshot_recv', file);
       return readFile(file);
     },
-    /** What it has heard so far: 16-bit samples of 48 kHz. */
+    /** The last second that it has heard, as samples, and how many there are in a second; none until there is one. */
     async sound() {
-      const bytes = await readFile(heard);
-      return new Int16Array(bytes.buffer.slice(bytes.byteOffset + 44, bytes.byteOffset + bytes.length - (bytes.length % 2)));
+      const file = (await readdir(folder)).find((name) => name.endsWith('-dec.wav'));
+      if (!file) return { samples: [], rate: 48_000 };
+      const wav = await readFile(join(folder, file));
+      const [channels, rate] = [wav.readUInt16LE(22), wav.readUInt32LE(24)];
+      const frames = Math.floor((wav.length - 44) / 2 / channels);
+      const first = Math.max(0, frames - rate);
+      const samples = Array.from({ length: frames - first }, (_, at) => wav.readInt16LE(44 + (first + at) * 2 * channels));
+      return { samples: samples.length === rate ? samples : [], rate };
     },
     async stop() {
       child.kill('SIGTERM');
@@ -103,9 +108,9 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   };
 }
 
-/** How loud a tone is in `samples` of 48 kHz, in dB of full scale (Goertzel). */
-export function level(samples, hz) {
-  const turn = 2 * Math.cos((2 * Math.PI * hz) / 48_000);
+/** How loud a tone is in `samples`, `rate` a second, in dB of full scale (Goertzel). */
+export function level({ samples, rate }, hz) {
+  const turn = 2 * Math.cos((2 * Math.PI * hz) / rate);
   let [before, last] = [0, 0];
   for (const sample of samples) [before, last] = [last, sample / 32_768 + turn * last - before];
   const power = before ** 2 + last ** 2 - turn * before * last;

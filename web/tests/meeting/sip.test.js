@@ -36,8 +36,9 @@ const roster = async () => {
 
 /** Loud and alone: the tone, and not a dead band beside it. */
 const hears = async (client, sender) => {
-  const samples = (await client.sound()).slice(-48_000);
-  return samples.length === 48_000 && level(samples, tone(sender)) > -50 && level(samples, tone(sender) + 137) < level(samples, tone(sender)) - 15;
+  const sound = await client.sound();
+  const said = sound.samples.length > 0 ? level(sound, tone(sender)) : -120;
+  return said > -50 && level(sound, tone(sender) + 137) < said - 15;
 };
 
 test('a room system by TLS and SDES, and a telephone by G.711', { timeout: 600_000 }, async (t) => {

@@ -1,10 +1,10 @@
 //! How many connections there may be at a time: of one address, and of all.
 //!
-//! Flow: kernel -> `listen` -> **here**, before a TLS handshake costs anything. Thread: control runtime. Bounds:
-//! `limits::CONNECTIONS_MAX`, and `server.connections_per_address_max` of the configuration. Who is over one is closed without a
-//! word and counted. Loopback is exempt from the bound of an address: a reverse proxy on this machine speaks for everybody.
+//! Flow: kernel -> the node's HTTP listeners, `sip` -> **here**, before a TLS handshake costs anything. Thread: control runtime.
+//! Bounds: `limits::CONNECTIONS_MAX` and `limits::SIP_CONNECTIONS_MAX`, and `server.connections_per_address_max` of the
+//! configuration. Who is over one is closed without a word and counted. Loopback is exempt from the bound of an address: a reverse proxy on this machine speaks for everybody.
 
-use signalling::door::limiter::Source;
+use super::limiter::Source;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ struct Crowd {
 
 /// One connection's place, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     of: Arc<Connections>,
     source: Source,
 }
@@ -40,7 +40,7 @@ impl Connections {
     }
 
     /// A place for a connection from `address`, unless there are too many.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let source = Source::from(address);
         let exempt = address.to_canonical().is_loopback();
         let mut crowd = self.crowd();

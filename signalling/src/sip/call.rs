@@ -1,0 +1,403 @@
+//! One call, from its INVITE to its end. One task each; nothing else knows of it but its entry in `switchboard`.
+//!
+//! ```text
+//! INVITE -> checks -> door (PIN) -> Join -> Subscribe -> Offer -> 200 -> ACK -> ... -> BYE, theirs or ours -> Leave
+//!             |         |                                  |
+//!            4xx    403, 480, 486                         488
+//! ```
+//!
+//! Flow: `switchboard` -> **here** -> control thread; answers by [`Pending`]. Thread: the server's runtime. Bounds:
+//! `limits::SIP_CALLS_MAX` calls; the router's request time until the answer, and 64*T1 (32 s) for its ACK. A caller who hangs up
+//! before the answer was never there; a task that fails takes its participant out with it ([`Guest`]). A call outlives the
+//! connection that it came by, as proxies close what is silent: whether somebody is there is for media and session timer to tell.
+
+use super::address::dialled;
+use super::answer::{Answer, missing_extensions};
+use super::dialog::Dialog;
+use super::flow::Flow;
+use super::goodbye::{self, End};
+use super::invitation::{accepted, information, name_of, offered, timer};
+use super::pending::{News, Pending};
+use super::session_timer::{Due, SessionTimer};
+use super::switchboard::{Inquiry, Line, Switchboard, answer, new_tag, no_place};
+use crate::command::{Command, Identity, JoinRequest, Offer, SipLeg};
+use crate::event::EventText;
+use crate::guest::Guest;
+use crate::problem::ApiError;
+use crate::secret::Secret;
+use mcu_core::conference::roster::Via;
+use rsipstack::sip::{Contact, Header, Method, Request, StatusCode};
+use rsipstack::transaction::Transaction;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// A call without a session timer has nothing to do by itself; this long it sleeps at a time.
+const NOTHING_DUE: Duration = Duration::from_secs(3_600);
+
+/// Answers an INVITE, and sees the call through.
+pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow: Flow) {
+    let tag = new_tag();
+    let mut pending = Pending::begin(transaction, &tag);
+    let refused = &board.counters.refused;
+    let Ok(place) = Arc::clone(&board.places).try_acquire_owned() else {
+        refused.fetch_add(1, Ordering::Relaxed);
+        return pending.respond(no_place());
+    };
+    let request = pending.request().clone();
+    let entered = tokio::select! {
+        entered = timeout(board.state.request_time_max, enter(&board, &request, flow, &tag, place)) => {
+            entered.unwrap_or_else(|_| Err(Answer::from(&ApiError::Overloaded)))
+        }
+        // Whoever was let in meanwhile goes out again: nobody takes control's answers any more.
+        () = pending.given_up() => return pending.respond(Answer::new(StatusCode::RequestTerminated)),
+    };
+    match entered {
+        Ok((call, inlets, said)) => {
+            board.counters.answered.fetch_add(1, Ordering::Relaxed);
+            pending.respond(said);
+            call.live(pending, inlets).await;
+        }
+        Err(refusal) => {
+            refused.fetch_add(1, Ordering::Relaxed);
+            pending.respond(refusal);
+        }
+    }
+}
+
+/// What a call listens to besides its INVITE.
+struct Inlets {
+    inquiries: mpsc::Receiver<Inquiry>,
+    events: mpsc::Receiver<EventText>,
+}
+
+/// A session that stands: the offer, and what it was answered with.
+#[derive(Clone)]
+struct Session {
+    offer: String,
+    answer: String,
+}
+
+/// A call that has been let in.
+struct Call {
+    board: Arc<Switchboard>,
+    dialog: Dialog,
+    flow: Flow,
+    guest: Guest,
+    who: Identity,
+    contact: Header,
+    session: Session,
+    timer: Option<SessionTimer>,
+    /// An offer is being answered: at most one.
+    negotiating: bool,
+    /// That, and a refresh of ours.
+    work: JoinSet<Done>,
+    line: Line,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What comes of work beside the call.
+enum Done {
+    /// A new session stands; a re-INVITE waits for its ACK.
+    Agreed(Session, Option<SessionTimer>, Option<Box<Pending>>),
+    /// The session stays as it was.
+    Unchanged,
+    /// The answer to a re-INVITE arrived, or never did.
+    Acknowledged(bool),
+    /// A refresh of ours was answered with a 2xx, or not.
+    Refreshed(bool),
+}
+
+/// From the checks to the answer. Dropped halfway, nobody has come in.
+async fn enter(
+    board: &Arc<Switchboard>,
+    request: &Request,
+    flow: Flow,
+    tag: &str,
+    place: OwnedSemaphorePermit,
+) -> Result<(Call, Inlets, Answer), Answer> {
+    let missing = missing_extensions(request.headers.iter());
+    if !missing.is_empty() {
+        return Err(Answer::unsupported(&missing));
+    }
+    let dialog = Dialog::open(request, tag)?;
+    let timer = timer(request, board.state.clock.mono())?;
+    let offer = offered(request)?.ok_or_else(Answer::no_offer)?;
+    let dialled = dialled(request.uri.auth.as_ref().map_or("", |auth| auth.user.as_str()));
+    let alias = dialled.alias.clone();
+    let joining = JoinRequest {
+        alias: dialled.alias,
+        display_name: Secret::new(name_of(request)),
+        pin: dialled.pin,
+        host_only: false,
+        overlay: false,
+        via: Via::Sip,
+        from: Secret::new(flow.from.ip()),
+    };
+    let joined = board.state.door.knock(&board.state, joining).await.map_err(|error| Answer::from(&error))?;
+    let contact = board.told.contact(alias.as_str(), flow.transport, request);
+    let (participant, conference, role) = (joined.participant, joined.conference, joined.role);
+    let who = Identity { participant, conference, role, alias };
+    let guest = Guest::new(board.state.control.clone(), who.clone());
+    match begin(board, &who, &flow, offer).await {
+        Ok((session, events)) => {
+            let (line, inquiries) = board.open_line(tag);
+            let contact = Header::Contact(Contact::new(format!("<{contact}>")));
+            let said = accepted(&contact, timer).with_sdp(&session.answer);
+            let (board, work) = (Arc::clone(board), JoinSet::new());
+            let call = Call {
+                board,
+                dialog,
+                flow,
+                guest,
+                who,
+                contact,
+                session,
+                timer,
+                negotiating: false,
+                work,
+                line,
+                _place: place,
+            };
+            Ok((call, Inlets { inquiries, events }, said))
+        }
+        Err(error) => {
+            guest.leave().await;
+            Err(Answer::from(&error))
+        }
+    }
+}
+
+/// Events and media of somebody who has just been let in.
+async fn begin(
+    board: &Switchboard,
+    who: &Identity,
+    flow: &Flow,
+    offer: String,
+) -> Result<(Session, mpsc::Receiver<EventText>), ApiError> {
+    let asked = who.clone();
+    let events = board.state.control.ask(|reply| Command::Subscribe { who: asked, reply }).await?.events;
+    let answer = negotiate(board, who, flow, offer.clone()).await?;
+    Ok((Session { offer, answer }, events))
+}
+
+/// The answer to an offer.
+async fn negotiate(
+    board: &Switchboard,
+    who: &Identity,
+    flow: &Flow,
+    sdp: String,
+) -> Result<String, ApiError> {
+    let leg =
+        SipLeg { secure: flow.is_secure(), from: flow.from.ip().to_canonical(), local: flow.local_address() };
+    let offer = Offer { who: who.clone(), via: Via::Sip, sdp, lines: None, sip: Some(leg) };
+    board.state.control.ask(|reply| Command::Offer { offer, reply }).await
+}
+
+impl Call {
+    /// Until it ends, whoever ends it.
+    async fn live(mut self, mut pending: Pending, inlets: Inlets) {
+        let end = self.listen(&mut pending, inlets).await;
+        tracing::debug!(conference = %self.who.conference, participant = %self.who.participant, ?end, "call over");
+        let Self { board, mut dialog, flow, guest, mut work, line, .. } = self;
+        // Requests for it are for nobody from here on, and an offer that is being answered is refused.
+        drop(line);
+        work.shutdown().await;
+        guest.leave().await;
+        if let Some(reason) = end.reason() {
+            goodbye::say(&board, &mut dialog, &flow, reason).await;
+        }
+    }
+
+    async fn listen(&mut self, pending: &mut Pending, inlets: Inlets) -> End {
+        let Inlets { mut inquiries, mut events } = inlets;
+        let ack_wait = sleep(self.board.ack_time_max);
+        tokio::pin!(ack_wait);
+        let mut acknowledged = false;
+        // RFC 3261 §15: no BYE of ours before the ACK, or before it is clear that none will come.
+        let mut ending: Option<End> = None;
+        loop {
+            let until_due = self.until_due();
+            let over = tokio::select! {
+                news = pending.news(), if !acknowledged => match news {
+                    News::Acknowledged => {
+                        acknowledged = true;
+                        None
+                    }
+                    // Too late: it has been answered.
+                    News::Cancelled => None,
+                    News::Over => return ending.unwrap_or(End::NotAcknowledged),
+                },
+                () = &mut ack_wait, if !acknowledged => return ending.unwrap_or(End::NotAcknowledged),
+                Some(inquiry) = inquiries.recv() => self.inquire(inquiry).await,
+                event = events.recv(), if ending.is_none() => match event {
+                    // Control let go of us without a word: as of a client that does not listen.
+                    None => Some(End::Closed(None)),
+                    Some(event) => event.closing().map(|reason| End::Closed(Some(reason))),
+                },
+                Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Unchanged)),
+                () = sleep(until_due), if ending.is_none() => self.time(),
+            };
+            match over {
+                // The caller has ended it: nothing is owed.
+                Some(End::HungUp) => return End::HungUp,
+                Some(end) => ending = ending.or(Some(end)),
+                None => {}
+            }
+            if acknowledged && let Some(end) = ending {
+                return end;
+            }
+        }
+    }
+
+    fn until_due(&self) -> Duration {
+        let now = self.board.state.clock.mono();
+        self.timer.map_or(NOTHING_DUE, |timer| timer.deadline().since(now))
+    }
+
+    /// What time asks for.
+    fn time(&mut self) -> Option<End> {
+        let now = self.board.state.clock.mono();
+        match self.timer.as_mut()?.due(now)? {
+            Due::Expired => Some(End::Expired),
+            Due::Refresh => {
+                let mut headers = self.timer.map(SessionTimer::refresh_headers).unwrap_or_default();
+                headers.push(self.contact.clone());
+                let flow = self.flow.clone();
+                let asked = goodbye::ask(&self.board, &mut self.dialog, flow, Method::Update, headers);
+                self.work.spawn(async move { Done::Refreshed(asked.await) });
+                None
+            }
+        }
+    }
+
+    fn done(&mut self, done: Done) -> Option<End> {
+        match done {
+            Done::Agreed(session, timer, pending) => {
+                (self.session, self.timer, self.negotiating) = (session, timer, false);
+                let ack_time_max = self.board.ack_time_max;
+                if let Some(mut pending) = pending {
+                    self.work.spawn(async move {
+                        let arrived = timeout(ack_time_max, pending.acknowledged()).await;
+                        Done::Acknowledged(arrived == Ok(true))
+                    });
+                }
+                None
+            }
+            Done::Unchanged => {
+                self.negotiating = false;
+                None
+            }
+            Done::Acknowledged(true) => None,
+            Done::Acknowledged(false) => Some(End::NotAcknowledged),
+            Done::Refreshed(true) => {
+                let now = self.board.state.clock.mono();
+                self.timer.as_mut()?.refreshed(now);
+                None
+            }
+            // The timer ends the call when nothing else comes.
+            Done::Refreshed(false) => None,
+        }
+    }
+
+    /// A request within the call.
+    async fn inquire(&mut self, inquiry: Inquiry) -> Option<End> {
+        // Whoever asks has our last answer: what came of it counts first.
+        while let Some(done) = self.work.try_join_next() {
+            if let Some(end) = self.done(done.unwrap_or(Done::Unchanged)) {
+                answer(inquiry.transaction, Answer::unknown_call()).await;
+                return Some(end);
+            }
+        }
+        let Inquiry { transaction, flow } = inquiry;
+        let request = &transaction.original;
+        // What began in secret is not changed in the open.
+        let exposed = self.flow.is_secure() && !flow.is_secure();
+        let admitted = if exposed { Err(Answer::unknown_call()) } else { self.dialog.admit(request) };
+        if let Err(refusal) = admitted {
+            answer(transaction, refusal).await;
+            return None;
+        }
+        self.flow = flow;
+        let said = match request.method {
+            Method::Bye => {
+                answer(transaction, Answer::new(StatusCode::OK)).await;
+                return Some(End::HungUp);
+            }
+            Method::Invite | Method::Update => match self.consider(request) {
+                Ok((offer, timer)) => {
+                    self.renegotiate(transaction, offer, timer);
+                    return None;
+                }
+                Err(said) => said,
+            },
+            Method::Info => information(request),
+            Method::Options => Answer::capable(),
+            _ => Answer::not_allowed(),
+        };
+        answer(transaction, said).await;
+        None
+    }
+
+    /// What a re-INVITE or UPDATE offers.
+    ///
+    /// # Errors
+    /// What it is answered with at once: a refusal, or the 200 that refreshes a session without changing it.
+    fn consider(&mut self, request: &Request) -> Result<(String, Option<SessionTimer>), Answer> {
+        if self.negotiating {
+            // RFC 3261 §14.2 names 500 with Retry-After; after 491 the far end tries again by itself (§14.1).
+            return Err(Answer::new(StatusCode::RequestPending));
+        }
+        let timer = timer(request, self.board.state.clock.mono())?;
+        let offer = offered(request)?;
+        self.dialog.retarget(request)?;
+        match offer {
+            Some(offer) => Ok((offer, timer)),
+            None if request.method == Method::Update => {
+                self.timer = timer;
+                Err(accepted(&self.contact, timer))
+            }
+            None => Err(Answer::no_offer()),
+        }
+    }
+
+    /// Answers an offer beside the call, which listens on meanwhile. A re-INVITE is answered even when it is cancelled on the way:
+    /// control has changed the media by then, and must be believed to have.
+    fn renegotiate(&mut self, transaction: Transaction, offer: String, timer: Option<SessionTimer>) {
+        self.negotiating = true;
+        let stands = (offer == self.session.offer).then(|| self.session.clone());
+        let (board, who, flow) = (Arc::clone(&self.board), self.who.clone(), self.flow.clone());
+        let contact = self.contact.clone();
+        self.work.spawn(async move {
+            let negotiated = async {
+                if let Some(session) = stands {
+                    return Ok(session);
+                }
+                let asked = negotiate(&board, &who, &flow, offer.clone());
+                let answer = timeout(board.state.request_time_max, asked).await;
+                answer.unwrap_or(Err(ApiError::Overloaded)).map(|answer| Session { offer, answer })
+            };
+            let (mut invite, mut update) = (None, None);
+            if transaction.original.method == Method::Invite {
+                // Listened to from here on: it says 100, and repeats what it is answered with.
+                invite = Some(Box::new(Pending::begin(transaction, &new_tag())));
+            } else {
+                update = Some(transaction);
+            }
+            let negotiated = negotiated.await;
+            let said = match &negotiated {
+                Ok(session) => accepted(&contact, timer).with_sdp(&session.answer),
+                Err(error) => Answer::from(error),
+            };
+            if let Some(invite) = &mut invite {
+                invite.respond(said);
+            } else if let Some(update) = update {
+                answer(update, said).await;
+            }
+            negotiated.map_or(Done::Unchanged, |session| Done::Agreed(session, timer, invite))
+        });
+    }
+}

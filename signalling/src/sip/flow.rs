@@ -1,0 +1,171 @@
+//! The way that a message came by, which answers and requests of ours go back.
+//!
+//! Flow: `datagrams`, `streams` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is ever
+//! sent where nothing came from.
+
+use rsipstack::sip::{HeadersExt, ToTypedHeader};
+use rsipstack::sip::{Host, HostWithPort, Param, Port, Request, Scheme, Transport, Uri};
+use rsipstack::transport::{SipAddr, SipConnection};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Flow {
+    /// What carries answers and requests of ours.
+    pub(super) connection: SipConnection,
+    /// UDP, TCP or TLS.
+    pub(super) transport: Transport,
+    /// The other end, as the kernel saw it.
+    pub(super) from: SocketAddr,
+    /// Our end, as it was bound.
+    pub(super) local: SocketAddr,
+    /// Held by every call on this connection: it is not idle as long as there is one.
+    pub(super) held: Arc<()>,
+}
+
+impl Flow {
+    /// Whether nobody in between reads along.
+    pub(super) const fn is_secure(&self) -> bool {
+        matches!(self.transport, Transport::Tls)
+    }
+
+    /// Whether anything can still leave by it. Of datagrams nobody knows.
+    pub(super) fn is_open(&self) -> bool {
+        !self.connection.cancel_token().is_some_and(|token| token.is_cancelled())
+    }
+
+    /// Our address: the one that is bound, or the one that the kernel takes on the way to the other end.
+    pub(super) fn local_address(&self) -> IpAddr {
+        let bound = self.local.ip();
+        if !bound.is_unspecified() {
+            return bound.to_canonical();
+        }
+        let probe = || {
+            let socket = std::net::UdpSocket::bind(SocketAddr::new(bound, 0))?;
+            // Sends nothing: it looks up the route.
+            socket.connect(self.from)?;
+            socket.local_addr()
+        };
+        probe().map_or(bound, |local| local.ip().to_canonical())
+    }
+
+    /// The other end, as the library names it.
+    pub(super) fn peer(&self) -> SipAddr {
+        SipAddr::new(self.transport, self.from.into())
+    }
+}
+
+/// Where we say that we are: one host, which is right from outside, and a port for each transport.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    host: Host,
+    ports: [(Transport, u16); 3],
+}
+
+impl Told {
+    /// `host` is an address or a name; ports are 0 where the transport is not served.
+    pub(super) fn new(host: &str, udp: u16, tcp: u16, tls: u16) -> Self {
+        let host = match host.parse::<IpAddr>() {
+            Ok(address) => Host::IpAddr(address),
+            Err(_) => Host::Domain(host.into()),
+        };
+        Self { host, ports: [(Transport::Udp, udp), (Transport::Tcp, tcp), (Transport::Tls, tls)] }
+    }
+
+    /// For `Via` (RFC 3261 §18.1.1).
+    pub(super) fn address(&self, transport: Transport) -> SipAddr {
+        let port = self.ports.iter().find(|(served, _)| *served == transport).map(|(_, port)| Port(*port));
+        SipAddr::new(transport, HostWithPort { host: self.host.clone(), port })
+    }
+
+    /// For `Contact`: where requests within a call reach us. As secret as the address that was dialled (§12.1.1).
+    pub(super) fn contact(&self, user: &str, transport: Transport, dialled: &Request) -> Uri {
+        let scheme = if dialled.uri.scheme == Some(Scheme::Sips) { Scheme::Sips } else { Scheme::Sip };
+        let params = match transport {
+            Transport::Udp => Vec::new(),
+            other => vec![Param::Transport(other)],
+        };
+        Uri {
+            scheme: Some(scheme),
+            auth: Some(user.into()),
+            host_with_port: self.address(transport).addr,
+            params,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// Writes into the topmost Via where the request came from (RFC 3261 §18.2.1), and its port where it is asked for
+/// (RFC 3581 §4), so that the answer finds its way back through NAT.
+///
+/// # Errors
+/// When there is no Via that can be read.
+pub(super) fn mark_source(request: &mut Request, from: SocketAddr) -> Result<(), rsipstack::sip::Error> {
+    request.via_header_mut()?.update_first_value(|via| {
+        let mut via = via.typed()?;
+        let wants_port = via.params.iter().any(|param| matches!(param, Param::Rport(_)));
+        via.params.retain(|param| !matches!(param, Param::Rport(_) | Param::Received(_)));
+        via.params.push(Param::Received(from.ip().to_canonical().to_string().into()));
+        if wants_port {
+            via.params.push(Param::Rport(Some(from.port())));
+        }
+        Ok(via.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(via: &str, from: &str) -> String {
+        let text = format!("OPTIONS sip:a@b SIP/2.0\r\nVia: {via}\r\nContent-Length: 0\r\n\r\n");
+        let mut request = Request::try_from(text.as_str()).expect("a fair request");
+        mark_source(&mut request, from.parse().expect("an address")).expect("a fair Via");
+        request.via_header().expect("a Via").value().to_owned()
+    }
+
+    #[test]
+    fn the_source_is_written_down_and_the_port_where_it_is_asked_for() {
+        let table = [
+            (
+                "SIP/2.0/UDP a:5060;branch=z9hG4bKx",
+                "192.0.2.1:9",
+                "SIP/2.0/UDP a:5060;branch=z9hG4bKx;received=192.0.2.1",
+            ),
+            (
+                "SIP/2.0/UDP a;rport;branch=z9hG4bKx, SIP/2.0/UDP b;branch=z9hG4bKy",
+                "192.0.2.1:9",
+                "SIP/2.0/UDP a;branch=z9hG4bKx;received=192.0.2.1;rport=9, SIP/2.0/UDP b;branch=z9hG4bKy",
+            ),
+            (
+                "SIP/2.0/TLS [2001:db8::1]:5061;received=198.51.100.1;rport=1;branch=z9hG4bKx",
+                "[2001:db8::2]:9",
+                "SIP/2.0/TLS [2001:db8::1]:5061;branch=z9hG4bKx;received=2001:db8::2;rport=9",
+            ),
+            (
+                "SIP/2.0/UDP a;branch=z9hG4bKx",
+                "[::ffff:192.0.2.1]:9",
+                "SIP/2.0/UDP a;branch=z9hG4bKx;received=192.0.2.1",
+            ),
+        ];
+        for (via, from, expected) in table {
+            assert_eq!(marked(via, from), expected);
+        }
+    }
+
+    #[test]
+    fn contact_and_via_say_the_host_that_is_told_and_the_port_of_the_transport() {
+        let dialled = |uri: &str| {
+            let text = format!("OPTIONS {uri} SIP/2.0\r\nContent-Length: 0\r\n\r\n");
+            Request::try_from(text.as_str()).expect("a fair request")
+        };
+        let told = Told::new("mcu.example.org", 5060, 5060, 5061);
+        let contact = |transport, uri: &str| told.contact("daily", transport, &dialled(uri)).to_string();
+        assert_eq!(contact(Transport::Udp, "sip:daily@x"), "sip:daily@mcu.example.org:5060");
+        assert_eq!(contact(Transport::Tls, "sip:daily@x"), "sip:daily@mcu.example.org:5061;transport=TLS");
+        assert_eq!(contact(Transport::Tls, "sips:daily@x"), "sips:daily@mcu.example.org:5061;transport=TLS");
+        let v6 = Told::new("2001:db8::1", 5060, 0, 0);
+        assert_eq!(v6.address(Transport::Udp).to_string(), "UDP [2001:db8::1]:5060");
+    }
+}

@@ -1,0 +1,221 @@
+//! SIP (RFC 3261): room systems and telephones come in by an INVITE. A user agent server, and nothing else.
+//!
+//! Flow: sockets (`datagrams`, `streams`) -> `intake`, which counts and parses -> the library's transactions -> `switchboard`
+//! -> `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser. Thread: the server's runtime.
+//! Bounds: each file names its own; those of the whole stand in `mcu_core::limits`. `docs/SIP.md` says what is spoken.
+//!
+//! Of rsipstack, the parser (RFC 3261 §7, §25) and the transactions (§17) serve here. Its sockets and its dialogs do not: `streams`,
+//! `intake` and `dialog` say why. What it does with a message it does on a task of its own or under a guard: a panic of it ends that
+//! message, connection or call alone. Its logs quote whole messages, names and PINs with them: the node turns them off.
+
+pub(crate) mod address;
+mod answer;
+mod call;
+mod datagrams;
+mod dialog;
+mod flow;
+pub(crate) mod framing;
+mod goodbye;
+mod intake;
+mod invitation;
+mod pending;
+mod session_timer;
+mod streams;
+mod switchboard;
+
+pub use switchboard::SipCounters;
+
+use crate::door::connections::Connections;
+use crate::state::ApiState;
+use flow::Told;
+use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX};
+use rsipstack::EndpointBuilder;
+use rsipstack::platform::CancellationToken;
+use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transport::SipAddr;
+use rsipstack::transport::transport_layer::{DomainResolver, TransportLayer};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use switchboard::Switchboard;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+/// Where and how SIP is served.
+pub struct SipOptions {
+    /// Address of all ports.
+    pub bind: IpAddr,
+    /// Host for `Contact` and `Via`: an address or a name at which others reach us.
+    pub host: String,
+    /// Port of TLS, and its configuration, which says whether peers must show certificates.
+    pub tls: Option<(u16, Arc<ServerConfig>)>,
+    /// Port of TCP without protection.
+    pub tcp_port: Option<u16>,
+    /// Port of UDP without protection.
+    pub udp_port: Option<u16>,
+    /// TCP and TLS connections of one address at a time; 0: as many as of all.
+    pub connections_per_address_max: usize,
+    /// RFC 3261 §17 T1: the round trip that retransmissions begin with; 64 of it are the longest wait. 500 ms but in tests.
+    pub t1: Duration,
+    /// What an operator sees.
+    pub counters: Arc<SipCounters>,
+}
+
+impl fmt::Debug for SipOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SipOptions").finish_non_exhaustive()
+    }
+}
+
+/// RFC 3261 §17.1.1.1.
+pub const T1: Duration = Duration::from_millis(500);
+
+/// A port cannot be had: most often it is taken.
+#[derive(Debug, thiserror::Error)]
+#[error("SIP over {transport} on {address}: {source}; choose another port in [sip]")]
+pub struct SipError {
+    /// UDP, TCP or TLS.
+    pub transport: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Why.
+    pub source: std::io::Error,
+}
+
+/// SIP while it is served.
+pub struct SipServer {
+    board: Arc<Switchboard>,
+    tasks: JoinSet<()>,
+    stack: CancellationToken,
+    addresses: Vec<(&'static str, SocketAddr)>,
+}
+
+impl fmt::Debug for SipServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SipServer").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl SipServer {
+    /// Takes the ports and serves them.
+    ///
+    /// # Errors
+    /// [`SipError`]; ports that were taken are free again.
+    pub async fn start(state: ApiState, options: SipOptions) -> Result<Self, SipError> {
+        let bind = options.bind;
+        let tls = match options.tls {
+            Some((port, config)) => Some((listen("TLS", bind, port).await?, TlsAcceptor::from(config))),
+            None => None,
+        };
+        let tcp = match options.tcp_port {
+            Some(port) => Some(listen("TCP", bind, port).await?),
+            None => None,
+        };
+        let udp = match options.udp_port {
+            Some(port) => {
+                let address = SocketAddr::new(bind, port);
+                let error = |source| SipError { transport: "UDP", address, source };
+                let socket = datagrams::open(address).map_err(error)?;
+                let address = socket.local_addr().map_err(error)?;
+                Some((Arc::new(socket), address))
+            }
+            None => None,
+        };
+
+        let addresses: Vec<_> = [
+            tls.as_ref().map(|((_, address), _)| ("TLS", *address)),
+            tcp.as_ref().map(|(_, address)| ("TCP", *address)),
+            udp.as_ref().map(|(_, address)| ("UDP", *address)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let port =
+            |name| addresses.iter().find(|(transport, _)| *transport == name).map_or(0, |(_, at)| at.port());
+        let told = Told::new(&options.host, port("UDP"), port("TCP"), port("TLS"));
+
+        let stack = CancellationToken::new();
+        let layer = TransportLayer::new_with_domain_resolver(stack.clone(), Box::new(NoNames));
+        let timers = EndpointOption {
+            t1: options.t1,
+            t2: options.t1 * 8,
+            t4: options.t1 * 10,
+            t1x64: options.t1 * 64,
+            ..EndpointOption::default()
+        };
+        let endpoint = EndpointBuilder::new()
+            .with_user_agent("mcu")
+            .with_transport_layer(layer)
+            .with_cancel_token(stack.clone())
+            .with_option(timers)
+            .build();
+        let inner = Arc::clone(&endpoint.inner);
+        let board = Switchboard::new(state, inner, told, options.counters);
+        let mut tasks = JoinSet::new();
+        // Its timers; no message of the network passes there.
+        tasks.spawn(async move { endpoint.serve().await });
+        let connections = Connections::new(options.connections_per_address_max, SIP_CONNECTIONS_MAX);
+        if let Some(((listener, _), acceptor)) = tls {
+            tasks.spawn(streams::serve(
+                listener,
+                Some(acceptor),
+                Arc::clone(&connections),
+                Arc::clone(&board),
+            ));
+        }
+        if let Some((listener, _)) = tcp {
+            tasks.spawn(streams::serve(listener, None, connections, Arc::clone(&board)));
+        }
+        if let Some((socket, _)) = udp {
+            let board = Arc::clone(&board);
+            tasks.spawn(async move {
+                if let Err(error) = datagrams::serve(socket, board).await {
+                    tracing::error!(%error, "SIP over UDP");
+                }
+            });
+        }
+        Ok(Self { board, tasks, stack, addresses })
+    }
+
+    /// What is served, and where: `UDP`, `TCP`, `TLS`.
+    pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Ends: waits up to `grace` for the calls whose stays control has ended to say BYE, then closes every port.
+    pub async fn stop(mut self, grace: Duration) {
+        let all = SIP_CALLS_MAX as u32;
+        // Whoever still calls is told that the node is draining, by control.
+        if timeout(grace, self.board.places.acquire_many(all)).await.is_err() {
+            tracing::warn!("some calls by SIP did not end in time");
+        }
+        self.stack.cancel();
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn listen(
+    transport: &'static str,
+    bind: IpAddr,
+    port: u16,
+) -> Result<(TcpListener, SocketAddr), SipError> {
+    let address = SocketAddr::new(bind, port);
+    let error = |source| SipError { transport, address, source };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    Ok((listener, address))
+}
+
+/// The library asks for the addresses of names that strangers wrote into headers: here they have none.
+struct NoNames;
+
+#[async_trait::async_trait]
+impl DomainResolver for NoNames {
+    async fn resolve(&self, target: &SipAddr) -> rsipstack::Result<SipAddr> {
+        Err(rsipstack::Error::DnsResolutionError(target.addr.to_string()))
+    }
+}

@@ -1,0 +1,224 @@
+//! TCP and TLS connections to the SIP ports: accepted where there is a place, framed, and closed when they say nothing.
+//!
+//! Flow: kernel -> **here** -> `intake`, and answers back. Thread: the server's runtime, one task a connection, so that one which
+//! fails fails alone. Bounds: `limits::SIP_CONNECTIONS_MAX` and the bound of an address ([`Connections`]), [`HANDSHAKE_TIME_MAX`] for TLS,
+//! [`MESSAGE_TIME_MAX`] from a message's first byte to its last, [`WRITE_TIME_MAX`] to take one of ours, [`WRITES_MAX`] of
+//! those waiting, [`IDLE_TIME_MAX`] without a byte for a connection that no call is on.
+//!
+//! The library's own listeners have none of these but the last, and its TLS cannot ask for a client's certificate; a connection is
+//! given to it as what it calls a channel, by which its answers come back here.
+
+use super::flow::Flow;
+use super::framing::{Frame, FrameError, Framer, PONG};
+use super::intake;
+use super::switchboard::Switchboard;
+use crate::door::connections::Connections;
+use mcu_core::limits::SIP_HEADER_BYTES_MAX;
+use rsipstack::platform::CancellationToken;
+use rsipstack::sip::Transport;
+use rsipstack::transport::channel::ChannelConnection;
+use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a message may take from its first byte to its last.
+const MESSAGE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long the other end may take no byte of a message of ours.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may be silent that no call is on; RFC 5626 §4.4.1 has clients say something every two minutes.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(300);
+/// How long a connection that is not read any more is still written to.
+const LINGER_TIME: Duration = Duration::from_millis(500);
+/// Messages of ours waiting for one connection; whoever has one more waits.
+const WRITES_MAX: usize = 16;
+/// After an accept that failed (out of descriptors), others get time to close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until the task is ended; `tls` says whether in secret.
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    connections: Arc<Connections>,
+    board: Arc<Switchboard>,
+) {
+    loop {
+        let Ok((stream, from)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(place) = connections.admit(from.ip()) else { continue };
+        let (tls, board) = (tls.clone(), Arc::clone(&board));
+        tokio::spawn(async move {
+            let _place = place;
+            // Ends in every way that connections end; nobody is told.
+            let _ = converse(stream, from, tls, &board).await;
+        });
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    board: &Arc<Switchboard>,
+) -> io::Result<()> {
+    let local = stream.local_addr()?;
+    stream.set_nodelay(true)?;
+    match tls {
+        Some(acceptor) => {
+            let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
+            exchange(stream, Transport::Tls, from, local, board).await
+        }
+        None => exchange(stream, Transport::Tcp, from, local, board).await,
+    }
+}
+
+/// Reads and writes until either ends.
+async fn exchange<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    transport: Transport,
+    from: SocketAddr,
+    local: SocketAddr,
+    board: &Arc<Switchboard>,
+) -> io::Result<()> {
+    let (tell, outgoing) = mpsc::channel(WRITES_MAX);
+    let (ping, pings) = mpsc::channel(1);
+    let open = CancellationToken::new();
+    let ended = open.clone().drop_guard();
+    let connection = channel(tell, SipAddr::new(transport, from.into()), open).await?;
+    let flow = Flow { connection, transport, from, local, held: Arc::default() };
+    let (reader, writer) = tokio::io::split(stream);
+    let writing = write(writer, outgoing, pings);
+    tokio::pin!(writing);
+    let done = tokio::select! {
+        done = read(reader, &ping, &flow, board) => done,
+        done = &mut writing => return done,
+    };
+    drop(ended);
+    // What was said last, a refusal perhaps, leaves first.
+    let _ = timeout(LINGER_TIME, writing).await;
+    done
+}
+
+/// A connection as the library knows one: what it sends comes out of the other end of `tell`.
+async fn channel(
+    tell: mpsc::Sender<TransportEvent>,
+    from: SipAddr,
+    open: CancellationToken,
+) -> io::Result<SipConnection> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the library asks for one; its sender is gone, so nothing is ever in it"
+    )]
+    let (_, nothing) = rsipstack::platform::mpsc::unbounded_channel();
+    let made = ChannelConnection::create_connection_bounded(nothing, tell, from, Some(open)).await;
+    made.map(SipConnection::from).map_err(io::Error::other)
+}
+
+async fn read<S: AsyncRead>(
+    mut reader: ReadHalf<S>,
+    ping: &mpsc::Sender<()>,
+    flow: &Flow,
+    board: &Arc<Switchboard>,
+) -> io::Result<()> {
+    let mut framer = Framer::default();
+    let mut chunk = [0; SIP_HEADER_BYTES_MAX];
+    // From the first byte of a message on: it is whole in time, however many pieces it comes in.
+    let whole = sleep(MESSAGE_TIME_MAX);
+    tokio::pin!(whole);
+    loop {
+        match framer.next_frame() {
+            Ok(None) => {}
+            Ok(Some(frame)) => {
+                take(Ok(frame), ping, flow, board).await?;
+                whole.set(sleep(MESSAGE_TIME_MAX));
+                continue;
+            }
+            Err(error) => return take(Err(error), ping, flow, board).await,
+        }
+        let bytes = if framer.is_within() {
+            tokio::select! {
+                read = reader.read(&mut chunk) => some(read?)?,
+                () = &mut whole => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        } else {
+            let bytes = first(&mut reader, &mut chunk, flow).await?;
+            whole.set(sleep(MESSAGE_TIME_MAX));
+            bytes
+        };
+        framer.push(&chunk[..bytes]);
+    }
+}
+
+/// The first bytes after silence.
+async fn first<S: AsyncRead>(reader: &mut ReadHalf<S>, chunk: &mut [u8], flow: &Flow) -> io::Result<usize> {
+    loop {
+        match timeout(IDLE_TIME_MAX, reader.read(chunk)).await {
+            Ok(read) => return some(read?),
+            // Its own, and that of each call on it.
+            Err(_) if Arc::strong_count(&flow.held) > 1 => {}
+            Err(silent) => return Err(silent.into()),
+        }
+    }
+}
+
+/// No bytes are the end.
+fn some(bytes: usize) -> io::Result<usize> {
+    if bytes == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
+}
+
+/// One frame, or what ends the connection.
+async fn take(
+    frame: Result<Frame, FrameError>,
+    ping: &mpsc::Sender<()>,
+    flow: &Flow,
+    board: &Arc<Switchboard>,
+) -> io::Result<()> {
+    let taken = match &frame {
+        Ok(Frame::Ping) => {
+            // One answer is enough for as many pings as come before it has left.
+            let _ = ping.try_send(());
+            return Ok(());
+        }
+        Ok(Frame::Message(message)) => intake::take(board, message, flow).await,
+        Err(FrameError::BodyTooLarge { header }) => intake::refuse_body(board, header, flow).await,
+        Err(FrameError::HeaderTooLarge | FrameError::NoLength) => Err(intake::Dropped::TooLarge),
+    };
+    if let Err(dropped) = taken {
+        tracing::debug!(%dropped, "a SIP message was dropped");
+        board.counters.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+    frame.map(|_| ()).map_err(io::Error::other)
+}
+
+async fn write<S: AsyncWrite>(
+    mut writer: WriteHalf<S>,
+    mut outgoing: mpsc::Receiver<TransportEvent>,
+    mut pings: mpsc::Receiver<()>,
+) -> io::Result<()> {
+    loop {
+        let bytes = tokio::select! {
+            event = outgoing.recv() => match event {
+                Some(TransportEvent::Incoming(message, ..)) => message.to_bytes(),
+                Some(TransportEvent::New(_) | TransportEvent::Closed(_)) => continue,
+                None => return Ok(()),
+            },
+            Some(()) = pings.recv() => PONG.to_vec(),
+        };
+        timeout(WRITE_TIME_MAX, async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        })
+        .await??;
+    }
+}

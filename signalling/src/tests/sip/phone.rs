@@ -1,0 +1,211 @@
+//! A telephone that says what a test wants it to say.
+
+use super::{SDP, WAIT_MAX};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+/// How it is connected.
+enum Wire {
+    Udp(UdpSocket),
+    Tcp(TcpStream, Vec<u8>),
+}
+
+/// One message of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Heard(pub(super) String);
+
+impl Heard {
+    /// Of a response.
+    pub(super) fn status(&self) -> u16 {
+        let status = self.0.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3));
+        status.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The first header of this name.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let head = self.0.split("\r\n\r\n").next()?;
+        head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub(super) fn body(&self) -> &str {
+        self.0.split_once("\r\n\r\n").expect("a header has an end").1
+    }
+
+    /// The node's tag.
+    pub(super) fn tag(&self) -> String {
+        let to = self.header("To").expect("every answer has one");
+        to.split_once(";tag=").expect("a tag").1.to_owned()
+    }
+
+    /// Status, and headers that are not a matter of the moment.
+    pub(super) fn gist(&self) -> (u16, Vec<String>) {
+        let moment = ["Via", "From", "To", "Call-ID", "CSeq"];
+        let head = self.0.split("\r\n\r\n").next().unwrap_or_default();
+        let headers = head.lines().skip(1).filter(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            !moment.iter().any(|other| name.eq_ignore_ascii_case(other))
+        });
+        (self.status(), headers.map(str::to_owned).collect())
+    }
+}
+
+/// See the module. One call at a time.
+pub(super) struct Phone {
+    wire: Wire,
+    here: SocketAddr,
+    pub(super) call_id: String,
+    /// The node's, once there is a call.
+    tag: Option<String>,
+    pub(super) seq: u32,
+}
+
+impl Phone {
+    pub(super) async fn by_udp(node: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new(node.ip(), 0)).await.expect("loopback has free ports");
+        socket.connect(node).await.expect("loopback");
+        let here = socket.local_addr().expect("it is bound");
+        Self { wire: Wire::Udp(socket), here, call_id: format!("{}@phone", here.port()), tag: None, seq: 0 }
+    }
+
+    pub(super) async fn by_tcp(node: SocketAddr) -> Self {
+        let stream = TcpStream::connect(node).await.expect("it listens");
+        let here = stream.local_addr().expect("it is bound");
+        let wire = Wire::Tcp(stream, Vec::new());
+        Self { wire, here, call_id: format!("tcp-{}@phone", here.port()), tag: None, seq: 0 }
+    }
+
+    /// A request; `headers` end with `\r\n` each. ACK and CANCEL are of the request before.
+    pub(super) fn request(&mut self, method: &str, user: &str, headers: &str, body: &str) -> String {
+        let of_before = matches!(method, "ACK" | "CANCEL");
+        if !of_before {
+            self.seq += 1;
+        }
+        // RFC 3261 §17.1.1.3: that of a 2xx is a transaction of its own.
+        let own = if method == "ACK" && self.tag.is_some() { "ack" } else { "" };
+        let transport = if matches!(self.wire, Wire::Udp(_)) { "UDP" } else { "TCP" };
+        let tag = self.tag.as_ref().map_or_else(String::new, |tag| format!(";tag={tag}"));
+        let (here, seq, call_id) = (self.here, self.seq, &self.call_id);
+        format!(
+            "{method} sip:{user}@mcu.example.org SIP/2.0\r\n\
+             Via: SIP/2.0/{transport} {here};rport;branch=z9hG4bK{call_id}{seq}{own}\r\n\
+             Max-Forwards: 70\r\n\
+             From: \"Room 1\" <sip:room@{here}>;tag=phone\r\n\
+             To: <sip:{user}@mcu.example.org>{tag}\r\n\
+             Call-ID: {call_id}\r\n\
+             CSeq: {seq} {method}\r\n\
+             Contact: <sip:room@{here}>\r\n\
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            body.len(),
+        )
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.say_bytes(text.as_bytes()).await;
+    }
+
+    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) {
+        match &mut self.wire {
+            Wire::Udp(socket) => drop(socket.send(bytes).await.expect("loopback takes it")),
+            Wire::Tcp(stream, _) => stream.write_all(bytes).await.expect("it is open"),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, method: &str, user: &str, headers: &str, body: &str) {
+        let text = self.request(method, user, headers, body);
+        self.say(&text).await;
+    }
+
+    pub(super) async fn invite(&mut self, user: &str) {
+        self.ask("INVITE", user, "Content-Type: application/sdp\r\n", SDP).await;
+    }
+
+    /// The next message, whatever it is.
+    pub(super) async fn hear(&mut self) -> Heard {
+        let next = timeout(WAIT_MAX, self.next()).await.expect("the node says something");
+        next.expect("the connection is open")
+    }
+
+    /// Whether the node closes the connection before it says anything more.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        timeout(WAIT_MAX, self.next()).await.expect("the node does something").is_none()
+    }
+
+    async fn next(&mut self) -> Option<Heard> {
+        let mut chunk = [0; 4_096];
+        match &mut self.wire {
+            Wire::Udp(socket) => {
+                let bytes = socket.recv(&mut chunk).await.ok()?;
+                Some(Heard(String::from_utf8_lossy(&chunk[..bytes]).into_owned()))
+            }
+            Wire::Tcp(stream, buffer) => loop {
+                if let Some(bytes) = whole(buffer) {
+                    let rest = buffer.split_off(bytes);
+                    let text = std::mem::replace(buffer, rest);
+                    return Some(Heard(String::from_utf8_lossy(&text).into_owned()));
+                }
+                let bytes = stream.read(&mut chunk).await.ok().filter(|bytes| *bytes > 0)?;
+                buffer.extend_from_slice(&chunk[..bytes]);
+            },
+        }
+    }
+
+    /// The final answer to `method`; what else comes is passed over.
+    pub(super) async fn answer_to(&mut self, method: &str) -> Heard {
+        loop {
+            let heard = self.hear().await;
+            let of = heard.header("CSeq").is_some_and(|cseq| cseq.ends_with(method));
+            if heard.status() >= 200 && of {
+                return heard;
+            }
+        }
+    }
+
+    /// The next request of the node.
+    pub(super) async fn asked(&mut self, method: &str) -> Heard {
+        loop {
+            let heard = self.hear().await;
+            if heard.0.starts_with(method) {
+                return heard;
+            }
+        }
+    }
+
+    /// Says 200 to a request of the node.
+    pub(super) async fn agree(&mut self, request: &Heard) {
+        let header =
+            |name: &str| format!("{name}: {}\r\n", request.header(name).expect("every request has it"));
+        let headers: String = ["Via", "From", "To", "Call-ID", "CSeq"].map(header).concat();
+        self.say(&format!("SIP/2.0 200 OK\r\n{headers}Content-Length: 0\r\n\r\n")).await;
+    }
+
+    /// A call that is up: INVITE, 200, ACK. Returns the 200.
+    pub(super) async fn call(&mut self, user: &str) -> Heard {
+        self.invite(user).await;
+        let answer = self.answer_to("INVITE").await;
+        assert_eq!(answer.status(), 200, "{}", answer.0);
+        self.in_call(&answer);
+        self.ask("ACK", user, "", "").await;
+        answer
+    }
+
+    /// Requests are within the call from here on.
+    pub(super) fn in_call(&mut self, answer: &Heard) {
+        self.tag = Some(answer.tag());
+    }
+}
+
+/// Bytes of the message that a stream begins with, once it is whole; a pong is one.
+fn whole(buffer: &[u8]) -> Option<usize> {
+    if buffer.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+    let length = Heard(head).header("Content-Length")?.parse::<usize>().ok()?;
+    (buffer.len() >= end + length).then_some(end + length)
+}
