@@ -4,22 +4,27 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { ended, freePort, load, record } from './node.js';
+import { ended, freePort, load, record, until } from './node.js';
 
 const MODULES = '/usr/lib/baresip/modules';
 
-/** What `mcu-load devices` makes of a sender, as baresip can read it. */
+/** What `mcu-load devices` makes of a sender, as baresip can read it: a quarter of an hour of sound. */
 async function devices(dir, sender) {
   const { code, output } = await load(['devices', '--dir', dir, '--sender', String(sender)]).done;
   if (code !== 0) throw new Error(`mcu-load devices ended with ${code}:\n${output}`);
   const { video, audio } = JSON.parse(output);
-  // Played without decoding six megabytes a second from disk.
-  const film = join(dir, `${sender}.mkv`);
-  const encode = ['-y', '-loglevel', 'error', '-i', video, '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '12', '-g', '30', film];
-  const ffmpeg = spawn('ffmpeg', encode, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const log = record(ffmpeg);
-  if ((await ended(ffmpeg)) !== 0) throw new Error(`ffmpeg: ${log()}`);
-  return { film, audio };
+  // It begins pictures again at their end; at the end of sound it hangs up.
+  const [film, speech] = [join(dir, `${sender}.mkv`), join(dir, `${sender}-long.wav`)];
+  await made('ffmpeg', ['-y', '-loglevel', 'error', '-i', video, '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '12', '-g', '30', film]);
+  await made('sox', [audio, speech, 'repeat', '89']);
+  return { film, speech };
+}
+
+/** Runs a tool to its end. */
+async function made(tool, words) {
+  const child = spawn(tool, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = record(child);
+  if ((await ended(child)) !== 0) throw new Error(`${tool}: ${log()}`);
 }
 
 /** The answer to a command, by the module `ctrl_tcp`: JSON in netstrings. */
@@ -50,18 +55,19 @@ async function command(port, words, params = '') {
 export async function call({ dir, sender, name, uri, audio, video, media }) {
   const folder = join(dir, `baresip-${sender}`);
   await mkdir(folder);
-  const made = await devices(folder, sender);
+  const { film, speech } = await devices(folder, sender);
   const [sip, control] = [await freePort(), await freePort()];
-  const modules = ['opus', 'g711', 'g722', 'aufile', 'sndfile', 'srtp', 'ctrl_tcp', 'avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot'];
+  const modules = ['opus', 'g711', 'g722', 'aufile', 'sndfile', 'srtp', 'ctrl_tcp'];
+  if (video) modules.push('avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot');
   await writeFile(
     join(folder, 'config'),
     [
       `sip_listen 127.0.0.1:${sip}`,
       `snd_path ${folder}`,
-      `audio_source aufile,${made.audio}`,
+      `audio_source aufile,${speech}`,
       `audio_alert aufile,${join(folder, 'alert.wav')}`,
       ...['ausrc_srate 48000', 'auplay_srate 48000', 'ausrc_channels 1', 'auplay_channels 1'],
-      `video_source avformat,${made.film}`,
+      `video_source avformat,${film}`,
       ...['video_display fakevideo,nil', 'video_size 640x360', 'video_bitrate 800000', 'video_fps 30'],
       ...['rtp_ports 20000-21999', 'rtp_bandwidth 512-2048', 'rtcp_mux no', 'jitter_buffer_type fixed', 'jitter_buffer_delay 5-10'],
       `module_path ${MODULES}`,
@@ -74,7 +80,7 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   const transport = /transport=(\w+)/.exec(uri)[1];
   const account = [
     `"${name}" <sip:${sender}@127.0.0.1;transport=${transport}>`,
-    ...['regint=0', `mediaenc=${media}`, `audio_codecs=${audio}`, `video_codecs=${video ?? ''}`],
+    ...['regint=0', `mediaenc=${media}`, `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
   ];
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
   await writeFile(join(folder, 'contacts'), '');
@@ -88,7 +94,11 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
     async picture() {
       const file = join(folder, 'seen.png');
       await command(control, 'snapshot_recv', file);
-      return readFile(file);
+      // Taken of the next picture that comes; whole when PNG's last chunk is there.
+      return until('baresip keeps a picture', async () => {
+        const png = await readFile(file).catch(() => Buffer.alloc(0));
+        return png.includes('IEND') && png;
+      });
     },
     /** The last second that it has heard, as samples, and how many there are in a second; none until there is one. */
     async sound() {

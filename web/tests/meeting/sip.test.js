@@ -9,7 +9,8 @@ import { api, freePort, startNode, until } from './node.js';
 import { Person } from './person.js';
 
 const OUTPUT = fileURLToPath(new URL('../output', import.meta.url));
-const [ADA, ROOM, PHONE] = [2, 20, 24];
+const [ADA, ROOM, PHONE] = [2, 20, 11];
+/** Below `TONES` of mcu-load, from where on they begin again. */
 const tone = (sender) => 700 + 30 * sender;
 
 let node;
