@@ -1,10 +1,10 @@
 //! G.711 (µ-law and A-law) and G.722: the codecs that every telephone and every room system has.
 //!
-//! Flow: jitter buffer -> **[`decode`]** -> mix -> **[`encode`]** -> fan out. Thread: audio pool. Bounds: those of
-//! [`crate::sound`]. All three make 64 kbit/s, eight bytes a millisecond, and differ in how often they sample and in what
-//! FFmpeg calls them; so one pair of coders serves them all. The library does the coding; ours are the way from and to
-//! 48 kHz (`resample`), which takes 5 ms each way, and what is played in place of a lost packet (`conceal`): these codecs
-//! bring neither concealment nor recovery copies of their own.
+//! Flow: jitter buffer -> **[`TelephoneDecoder`]** -> mix -> **[`TelephoneEncoder`]** -> fan out. Thread: audio pool.
+//! Bounds: those of [`crate::sound`]. All three make 64 kbit/s, eight bytes a millisecond, and differ in how often they
+//! sample and in what FFmpeg calls them; so one pair of coders serves them all. The library does the coding; ours are the
+//! way from and to 48 kHz (`resample`), which takes 5 ms each way, and what is played in place of a lost packet
+//! (`conceal`): these codecs bring neither concealment nor recovery copies of their own.
 
 mod conceal;
 mod decode;
