@@ -197,17 +197,14 @@ impl Node {
             (Arc::clone(&connections), Arc::clone(&sip)),
         ));
 
-        let admin_text = admin.secret().expose().clone();
-        let options = router_options(config, clock, admin)?;
-        let media_addr = advertised(config, &io);
         Ok(Self {
             control,
-            options: Some(options),
-            admin: admin_text,
+            admin: admin.secret().expose().clone(),
+            options: Some(router_options(config, clock, admin)?),
             metrics,
             connections,
             sip,
-            media_addr,
+            media_addr: advertised(config, &io),
             io,
             control_task,
             metrics_task,

@@ -1,6 +1,6 @@
 //! SIP as a whole, between a telephone that writes its messages letter by letter and a control thread that remembers.
 //!
-//! Real sockets on loopback, and the library's timers, which no test can stop: they are set fifty times as fast, and nothing is
+//! Real sockets on loopback, and the library's timers, which no test can stop: they are set twelve times as fast, and nothing is
 //! asserted of how long anything takes.
 
 mod calls;
@@ -14,8 +14,8 @@ use phone::{Heard, Phone};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// 64 of it, the longest wait, are 640 ms.
-const T1: Duration = Duration::from_millis(10);
+/// 64 of it, the longest wait, are 2.56 s.
+const T1: Duration = Duration::from_millis(40);
 /// Ten times what anything here takes.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const SDP: &str =
