@@ -90,8 +90,6 @@ pub struct SipSection {
     pub dangerous_udp_port: u16,
     /// Port of SIP over TCP, in the clear; 0: off.
     pub dangerous_tcp_port: u16,
-    /// Accept media that are not encrypted (RTP/AVP).
-    pub dangerous_plain_rtp: bool,
     /// Host to tell others instead of the bound one; unset: the first of `media.advertise`.
     pub advertise: Option<String>,
     /// First and last port of media.
@@ -106,7 +104,6 @@ impl Default for SipSection {
             dangerous_unverified_peers: false,
             dangerous_udp_port: 0,
             dangerous_tcp_port: 0,
-            dangerous_plain_rtp: false,
             advertise: None,
             rtp_ports: [40_000, 49_999],
         }

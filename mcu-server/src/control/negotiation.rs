@@ -39,8 +39,6 @@ pub struct SipMedia {
     pub ports: Arc<PortRange>,
     /// Told instead of the address that signalling came to.
     pub advertise: Option<IpAddr>,
-    /// Take RTP without encryption.
-    pub plain_rtp: bool,
 }
 
 impl SipMedia {
@@ -52,7 +50,6 @@ impl SipMedia {
         Self {
             ports: Arc::new(PortRange::new(first, last)),
             advertise: told.or_else(|| config.media.advertise.first().copied()),
-            plain_rtp: config.sip.dangerous_plain_rtp,
         }
     }
 }
@@ -94,13 +91,14 @@ impl Negotiation {
     }
 
     fn answer_sip(&self, leg: SipLeg, clock: NodeClock) -> Answered {
-        let SipMedia { ports, advertise, plain_rtp } = &self.sip;
+        let SipMedia { ports, advertise } = &self.sip;
         let config = SipConfig {
             // One of the other family would be no answer to this offer.
             advertised: advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4()).unwrap_or(leg.local),
             secure: leg.secure,
             from: leg.from,
-            plain_rtp: *plain_rtp,
+            // Until the roster can say who is in the clear, nobody is.
+            plain_rtp: false,
             ..SipConfig::default()
         };
         let mut opened: Vec<LinePorts> = Vec::new();
