@@ -1,7 +1,7 @@
 //! Ports of their own: the sockets of SIP legs, whose media lines share no port with anybody.
 //!
 //! Flow: [`PortRange::open`] (control) -> [`OwnPorts::add`] (io thread) -> datagrams, told apart from others by where they arrived. Thread: io.
-//! Bounds: the configured range; [`RECEIVE_MAX`] datagrams of one socket a turn. A plain call per datagram: a leg has fifty packets of
+//! Bounds: the configured range; `RECEIVE_MAX` datagrams of one socket a turn. A plain call per datagram: a leg has fifty packets of
 //! sound a second, and trains (see `batch`) would need a train for each socket.
 
 use super::IoCounters;

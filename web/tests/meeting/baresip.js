@@ -8,14 +8,16 @@ import { ended, freePort, load, record, until } from './node.js';
 
 const MODULES = '/usr/lib/baresip/modules';
 
-/** What `mcu-load devices` makes of a sender, as baresip can read it: a quarter of an hour of sound. */
+/** What `mcu-load devices` makes of a sender, as baresip can read it: a quarter of an hour. */
 async function devices(dir, sender) {
   const { code, output } = await load(['devices', '--dir', dir, '--sender', String(sender)]).done;
   if (code !== 0) throw new Error(`mcu-load devices ended with ${code}:\n${output}`);
   const { video, audio } = JSON.parse(output);
-  // It begins pictures again at their end; at the end of sound it hangs up.
-  const [film, speech] = [join(dir, `${sender}.mkv`), join(dir, `${sender}-long.wav`)];
-  await made('ffmpeg', ['-y', '-loglevel', 'error', '-i', video, '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '12', '-g', '30', film]);
+  // At the end of pictures it sends none any more, at the end of sound it hangs up.
+  const [scene, film, speech] = ['.mkv', '-long.mkv', '-long.wav'].map((ending) => join(dir, `${sender}${ending}`));
+  const quick = '-c:v libx264 -preset ultrafast -crf 12 -g 30'.split(' ');
+  await made('ffmpeg', ['-loglevel', 'error', '-i', video, ...quick, scene]);
+  await made('ffmpeg', ['-loglevel', 'error', '-stream_loop', '89', '-i', scene, '-c', 'copy', film]);
   await made('sox', [audio, speech, 'repeat', '89']);
   return { film, speech };
 }

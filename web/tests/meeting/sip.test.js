@@ -35,6 +35,16 @@ const roster = async () => {
   return (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
 };
 
+/** Whose bar codes are in the tiles of a PNG; runs in a page that can read them. */
+async function senders({ png, tiles }) {
+  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const context = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height }).getContext('2d');
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, image.width, image.height);
+  return tiles.map((tile) => window.readBarCode(pixels, tile)?.sender ?? null);
+}
+
 /** Loud and alone: the tone, and not a dead band beside it. */
 const hears = async (client, sender) => {
   const sound = await client.sound();
@@ -60,7 +70,11 @@ test('a room system by TLS and SDES, and a telephone by G.711', { timeout: 600_0
   await until('the telephone hears both', async () => (await hears(phone, ADA)) && (await hears(phone, ROOM)));
   assert.ok(!(await hears(phone, PHONE)) && !(await hears(room, ROOM)), 'nobody hears themselves');
   await ada.page.screenshot({ path: join(OUTPUT, 'meeting-sip.png') });
-  await writeFile(join(OUTPUT, 'meeting-sip-room.png'), await room.picture());
+  const shown = await room.picture();
+  await writeFile(join(OUTPUT, 'meeting-sip-room.png'), shown);
+  const others = [0, 640].map((x) => ({ x, y: 180, width: 640, height: 360 }));
+  const read = await ada.page.evaluate(senders, { png: shown.toString('base64'), tiles: others });
+  assert.deepEqual(read, [ADA, null], 'a picture without oneself: Ada, and the initials of the telephone');
 
   await t.test('who hangs up is gone, and who is sent away is told', async () => {
     await phone.tell('hangup');

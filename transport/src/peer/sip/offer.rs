@@ -335,13 +335,13 @@ fn addresses(
     let invalid = |reason| NegotiateError::Invalid { reason };
     let parse = |connection: &Connection| connection.try_address().map(|address| address.ip).ok();
     let ip = media.connections.first().or(session.connection.as_ref()).and_then(parse);
-    let ip = ip.ok_or(invalid("no address of the media"))?;
+    let ip = ip.ok_or_else(|| invalid("no address of the media"))?;
     let (same_family, single) =
         (ip.is_ipv4() == advertised.is_ipv4(), !ip.is_multicast() && ip != broadcast());
     if !same_family || !single {
         return Err(invalid("the address of the media cannot be reached"));
     }
-    let after = media.port.checked_add(1).ok_or(invalid("no port for RTCP"))?;
+    let after = media.port.checked_add(1).ok_or_else(|| invalid("no port for RTCP"))?;
     let told = media.get_first_attribute_typed::<Rtcp>().and_then(Result::ok).map(|rtcp| rtcp.port);
     // Of an address of its own for RTCP nothing is believed: it has to be the media's.
     let rtcp = told.filter(|port| *port != 0).unwrap_or(after);
@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(sound.rtp, "198.51.100.7:50000".parse().expect("an address"));
         assert_eq!((sound.rtcp.port(), sound.mux), (50_001, false));
         assert_eq!((picture.place, picture.line, picture.payload_type), (1, Line::MAIN_VIDEO, 97));
-        let h264 = H264Format { profile_level_id: 0x42_80_16, packetization_mode: 1 };
+        let h264 = H264Format { profile_level_id: 0x0042_8016, packetization_mode: 1 };
         assert_eq!(picture.format, Format::H264(h264, false));
         assert_eq!(picture.feedback, Feedback { pli: true, fir: true });
         assert_eq!(picture.kbps_max, Some(1_920));
