@@ -1,10 +1,9 @@
 //! Leg: one media line of a SIP device, with sockets, keys and streams of its own.
 //!
 //! Flow: datagram -> [`Leg::rtp`] or [`Leg::rtcp`] -> `PeerEvent`s; payload -> [`Leg::seal`] -> datagram. Thread: io. Unauthenticated bytes change
-//! nothing but counters and, without SRTP, what `way` allows. Bounds: streams by `gate`; one stream is followed at a time, another takes its
-//! place when it has been silent. No allocation per packet but the shared arena's pages.
+//! nothing but counters and, without SRTP, what `way` allows. Bounds: `STREAMS_PER_PEER_MAX` streams are remembered; one is followed at a time,
+//! another takes its place when it has been silent. No allocation per packet but the shared arena's pages.
 
-use super::super::gate::StreamGate;
 use super::super::lines::{Line, LineCodec, Medium};
 use super::LocalPorts;
 use super::offer::{Feedback, Format, Protection, Taken};
@@ -13,6 +12,7 @@ use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
 use super::way::Way;
 use crate::payload::Vp8Numbers;
 use bytes::{Bytes, BytesMut};
+use mcu_core::limits::STREAMS_PER_PEER_MAX;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
 use rtp_types::RtpPacket;
@@ -55,14 +55,14 @@ impl Arena {
 pub(super) enum Taking {
     /// It is one of the line's.
     Packet(LineCodec, Packet),
-    /// It authenticated, and nobody needs it: events, comfort noise, another stream's.
+    /// It authenticated, and nobody needs it: events, and what comes while the line is not to be received.
     Nothing,
     /// It did not authenticate, cannot be read, or came from where nothing may come from.
     Refused,
     /// Of a payload type that was not agreed.
     UnknownFormat,
-    /// Of more streams than we follow.
-    StreamRefused,
+    /// Of a second stream while the first flows.
+    OtherStream,
 }
 
 /// What goes with a payload.
@@ -90,7 +90,8 @@ pub(super) struct Leg {
     feedback: Feedback,
     inbound: Option<Session>,
     outbound: Option<Session>,
-    gate: StreamGate,
+    /// Streams that have authenticated, the last heard last.
+    authenticated: Vec<u32>,
     stream: Option<Received>,
     /// Our stream.
     ssrc: u32,
@@ -130,7 +131,7 @@ impl Leg {
             feedback: taken.feedback,
             inbound,
             outbound,
-            gate: StreamGate::new(None, now),
+            authenticated: Vec::with_capacity(STREAMS_PER_PEER_MAX),
             stream: None,
             ssrc,
             packets: 0,
@@ -154,6 +155,11 @@ impl Leg {
         self.sends
     }
 
+    #[cfg(test)]
+    pub(super) const fn remembered(&self) -> usize {
+        self.authenticated.len()
+    }
+
     /// Whether pictures may go where they were asked for.
     pub(super) const fn may_send_pictures(&self) -> bool {
         self.sends && self.way.is_vouched()
@@ -164,9 +170,6 @@ impl Leg {
         if !self.way.may_come_from(source, now) {
             return Taking::Refused;
         }
-        if !self.gate.admits(now, bytes) {
-            return Taking::StreamRefused;
-        }
         arena.scratch.clear();
         arena.scratch.extend_from_slice(bytes);
         if self.inbound.as_mut().is_some_and(|session| session.unprotect(&mut arena.scratch).is_err()) {
@@ -176,7 +179,9 @@ impl Leg {
         let (sequence, timestamp) = (packet.sequence_number(), packet.timestamp());
         let (marker, payload_type) = (packet.marker_bit(), packet.payload_type());
         let payload = packet.payload_offset()..packet.payload_offset() + packet.payload_len();
-        let Some(place) = self.place(packet.ssrc(), sequence, timestamp, now) else { return Taking::Nothing };
+        let ssrc = packet.ssrc();
+        self.remember(ssrc);
+        let Some(place) = self.place(ssrc, sequence, timestamp, now) else { return Taking::OtherStream };
         if place.newest {
             self.way.heard_rtp(source, self.mux, now);
         }
@@ -195,6 +200,23 @@ impl Leg {
             payload: arena.keep(payload),
         };
         Taking::Packet(self.codec, packet)
+    }
+
+    /// The library keeps a context for each stream that has authenticated, for ever: a device that changes its SSRC with every packet
+    /// would grow it without end. So it forgets the one that was silent longest. What does not authenticate leaves nothing behind.
+    fn remember(&mut self, ssrc: u32) {
+        if self.authenticated.last() == Some(&ssrc) {
+            return;
+        }
+        self.authenticated.retain(|known| *known != ssrc);
+        if self.authenticated.len() == STREAMS_PER_PEER_MAX {
+            let silent = self.authenticated.remove(0);
+            if let Some(session) = &mut self.inbound {
+                // It has it, or has nothing to forget.
+                let _ = session.remove_stream(silent);
+            }
+        }
+        self.authenticated.push(ssrc);
     }
 
     /// Where a packet stands in its stream; `None` when it is of a second stream while the first flows.
@@ -234,6 +256,9 @@ impl Leg {
         arena.scratch.extend_from_slice(bytes);
         if self.inbound.as_mut().is_some_and(|session| session.unprotect_rtcp(&mut arena.scratch).is_err()) {
             return false;
+        }
+        if let Some(ssrc) = arena.scratch.get(4..8).and_then(|bytes| bytes.first_chunk()) {
+            self.remember(u32::from_be_bytes(*ssrc));
         }
         if !self.mux {
             self.way.heard_rtcp(source);

@@ -2,7 +2,7 @@
 //!
 //! Flow: io thread, by the address that a datagram arrived at -> **here** -> `receive/`; `send/` -> **here** -> `io/`. Thread: io. Sans-I/O, like
 //! [`webrtc`](super::webrtc): every call that takes `now` may leave outputs; drain [`SipPeer::poll`], then sleep until [`SipPeer::next_timeout`].
-//! Bounds: two lines, streams by `gate`, unsent packets by `send::Pacer`, a report a second and line.
+//! Bounds: two lines, streams by `leg`, unsent packets by `send::Pacer`, a report a second and line.
 //!
 //! SRTP is the `srtp` library's, RTP and RTCP are read and written by `rtp-types` and `rtcp-types`. What is ours: which line takes what
 //! (`offer`, `answer`), which keys (`sdes`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
@@ -178,10 +178,7 @@ impl SipPeer {
                 self.counters.refused += 1;
                 return;
             }
-            Taking::StreamRefused => {
-                self.counters.streams_refused += 1;
-                return;
-            }
+            Taking::OtherStream => self.counters.streams_refused += 1,
         }
         self.heard = now;
         self.stats.received_bytes += datagram.bytes.len() as u64;

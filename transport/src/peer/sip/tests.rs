@@ -276,3 +276,33 @@ fn a_device_that_has_gone_without_a_word_is_over_and_one_on_hold_is_not() {
     assert!(ends(ROOM_SYSTEM));
     assert!(!ends(&ROOM_SYSTEM.replace("a=sendrecv", "a=inactive").replace("a=content:main", "a=inactive")));
 }
+
+#[test]
+fn packets_sprayed_at_a_port_keep_no_device_out_and_a_device_of_many_streams_is_followed_in_bounds() {
+    let (mut peer, _) = accept(ROOM_SYSTEM);
+    let mut device = session(KEY, false);
+    let of_stream = |ssrc: u32, sequence| {
+        let mut packet = sound(sequence, 114);
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        packet
+    };
+    for ssrc in 100..1_100 {
+        arrive(&mut peer, &of_stream(ssrc, 1), "192.0.2.66:6000", 40_000, NOW);
+    }
+    assert_eq!(peer.counters().refused, 1_000);
+    let mut now = NOW;
+    for ssrc in 1..=100 {
+        // Each has fallen silent before the next begins.
+        now += Duration::from_millis(500);
+        let mut packet = of_stream(ssrc, 1);
+        device.protect(&mut packet).expect("sealed");
+        arrive(&mut peer, &packet, "198.51.100.7:50000", 40_000, now);
+        assert_eq!(packets(&outputs(&mut peer, now)).len(), 1, "stream {ssrc}");
+        assert!(peer.legs[0].remembered() <= mcu_core::limits::STREAMS_PER_PEER_MAX);
+    }
+    let mut second = of_stream(7, 9);
+    device.protect(&mut second).expect("sealed");
+    arrive(&mut peer, &second, "198.51.100.7:50000", 40_000, now);
+    assert!(packets(&outputs(&mut peer, now)).is_empty(), "one at a time");
+    assert_eq!(peer.counters().streams_refused, 1);
+}
