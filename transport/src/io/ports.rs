@@ -161,18 +161,14 @@ impl OwnPorts {
 
     /// Hands datagrams that can be read to `each`, a bounded number per socket. Returns how many.
     pub fn receive(&mut self, each: &mut dyn FnMut(Datagram<'_>)) -> usize {
-        if self.sockets.is_empty() {
-            return 0;
-        }
         self.ready.clear();
-        let at_once = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
-        let waited = epoll::wait(self.epoll.get_ref(), spare_capacity(&mut self.ready), at_once);
-        if waited.is_err() || self.ready.is_empty() {
-            // The runtime is told to wait again. What came just now is found when it asks the kernel anew.
-            let mut nobody = Context::from_waker(Waker::noop());
-            if let Poll::Ready(Ok(mut guard)) = self.epoll.poll_read_ready(&mut nobody) {
-                guard.clear_ready();
-            }
+        if !self.sockets.is_empty() {
+            let at_once = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
+            // What a signal interrupts is tried again in the next turn.
+            let _ = epoll::wait(self.epoll.get_ref(), spare_capacity(&mut self.ready), at_once);
+        }
+        if self.ready.is_empty() {
+            self.wait_anew();
             return 0;
         }
         let mut datagrams = 0;
@@ -196,6 +192,15 @@ impl OwnPorts {
         }
         self.counters.received += datagrams as u64;
         datagrams
+    }
+
+    /// Nothing can be read any more, also because the last socket is gone: the runtime is to wait again, or its io thread would never
+    /// sleep. What came just now is found when it asks the kernel anew.
+    fn wait_anew(&self) {
+        let mut nobody = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(mut guard)) = self.epoll.poll_read_ready(&mut nobody) {
+            guard.clear_ready();
+        }
     }
 
     /// Hands a datagram to the kernel from the socket that it says; what the kernel does not take at once is dropped and counted.
@@ -278,5 +283,20 @@ mod tests {
         ports.send(&Transmit { proto: Proto::Udp, source: from, destination: to, bytes: Bytes::new() });
         assert_eq!((ports.counters().sent, ports.counters().send_errors), (2, 1));
         assert!(!ports.has(from) && ports.has(to));
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_goes_with_something_to_read_leaves_nobody_awake() {
+        let mut ports = OwnPorts::new().expect("a descriptor");
+        let line = PortRange::new(45_030, 45_039).open(HERE, true).expect("free");
+        let here = line.local.rtp;
+        ports.add(line).expect("registered");
+        let words = Bytes::from_static(b"words");
+        ports.send(&Transmit { proto: Proto::Udp, source: here, destination: here, bytes: words });
+        std::future::poll_fn(|cx| ports.poll_ready(cx)).await;
+        ports.remove(here);
+        assert_eq!(ports.receive(&mut |_| panic!("it is gone")), 0);
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(ports.poll_ready(&mut nobody).is_pending());
     }
 }

@@ -42,9 +42,9 @@ impl LossEstimate {
         let lost = u32::from(fraction_lost);
         let before = self.kbps;
         let wanted = if lost > LOSS_HIGH {
-            before - before * lost / 512
+            before - (u64::from(before) * u64::from(lost) / 512) as u32
         } else if lost < LOSS_LOW {
-            before + before / 12 + 1
+            before.saturating_add(before / 12 + 1)
         } else {
             before
         };
@@ -88,6 +88,17 @@ mod tests {
         assert_eq!(course(&[0; 20]).last(), Some(&1_500));
         assert_eq!(course(&[255; 40]).last(), Some(&KBPS_MIN));
         assert_eq!(LossEstimate::new(2_000, 500).kbps(), 500);
+    }
+
+    #[test]
+    fn a_far_end_that_takes_anything_is_believed_no_further_than_numbers_go() {
+        let mut estimate = LossEstimate::new(1_000, u32::MAX);
+        for second in 0..300 {
+            estimate.reported(0, Mono::from_millis(1_000 * second));
+        }
+        assert_eq!(estimate.kbps(), u32::MAX);
+        assert!(estimate.reported(255, Mono::from_millis(300_000)));
+        assert_eq!(estimate.kbps(), u32::MAX - (u64::from(u32::MAX) * 255 / 512) as u32);
     }
 
     #[test]

@@ -41,6 +41,8 @@ use std::time::Duration;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a device from which something is to come may send nothing that authenticates.
 pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest estimate, in kilobits per second: far over what a picture of ours takes.
+const KBPS_MAX: u32 = 20_000;
 /// Characters of the name that ties a peer's streams together, 5 bits each (RFC 7022 §4.2: at least 96).
 const CNAME_CHARS: usize = 20;
 
@@ -119,8 +121,7 @@ impl SipPeer {
         }
         let session_id = OsRng.try_next_u64().map_err(no_randomness)?;
         let sdp = answer::write(&plan, &ports, config, session_id);
-        let kbps_max = plan.taken.iter().filter_map(|taken| taken.kbps_max).max().unwrap_or(u32::MAX);
-        let estimate = LossEstimate::new(config.start_kbps, kbps_max);
+        let estimate = LossEstimate::new(config.start_kbps, kbps_max(&plan));
         let connected = [
             PeerOutput::Event(PeerEvent::Connected),
             PeerOutput::Event(PeerEvent::Estimate { kbps: estimate.kbps() }),
@@ -393,6 +394,12 @@ impl Traffic {
         *self = Self { since: now, rtt: self.rtt, ..Self::default() };
         figures
     }
+}
+
+/// What the way to the device is estimated to carry at most: what it says of its picture. What it says of its sound is no bound for that.
+fn kbps_max(plan: &Plan) -> u32 {
+    let picture = plan.taken.iter().find(|taken| taken.line.medium == Medium::Video);
+    picture.and_then(|taken| taken.kbps_max).map_or(KBPS_MAX, |kbps| kbps.min(KBPS_MAX))
 }
 
 fn line_state(taken: &Taken) -> LineState {

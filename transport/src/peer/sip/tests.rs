@@ -306,3 +306,23 @@ fn packets_sprayed_at_a_port_keep_no_device_out_and_a_device_of_many_streams_is_
     assert!(packets(&outputs(&mut peer, now)).is_empty(), "one at a time");
     assert_eq!(peer.counters().streams_refused, 1);
 }
+
+#[test]
+fn what_a_device_says_of_its_sound_is_no_bound_for_its_picture() {
+    let estimate = |offer: &str| {
+        let (mut peer, _) = accept(offer);
+        let told = |output: PeerOutput| match output {
+            PeerOutput::Event(PeerEvent::Estimate { kbps }) => Some(kbps),
+            _ => None,
+        };
+        outputs(&mut peer, NOW).into_iter().find_map(told)
+    };
+    let silent = ROOM_SYSTEM.replace("b=AS:1920\r\n", "").replace("b=TIAS:1920000\r\n", "");
+    let sound = silent.replace("RTP/SAVP 9 114 101 102\r\n", "RTP/SAVP 9 114 101 102\r\nb=AS:128\r\n");
+    let picture = silent.replace("RTP/SAVP 96 97\r\n", "RTP/SAVP 96 97\r\nb=AS:384\r\n");
+    assert_ne!(sound, silent);
+    assert_eq!(
+        [&silent, &sound, &picture].map(|offer| estimate(offer)),
+        [Some(1_500), Some(1_500), Some(384)]
+    );
+}
