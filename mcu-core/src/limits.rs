@@ -98,6 +98,12 @@ pub const SLOT_WAIT_MAX: Duration = Duration::from_millis(300);
 pub const DECODER_FRAMES_MAX: usize = SLOT_FRAMES_MAX + 6;
 /// Tiles on one canvas.
 pub const TILES_MAX: usize = 25;
+/// Characters of a card's title; in its size a canvas is about 30 wide, and the rest is cut.
+pub const CARD_TITLE_CHARS_MAX: usize = 64;
+/// Lines of a card below its title: what, when, how to get in, and one more.
+pub const CARD_LINES_MAX: usize = 4;
+/// Characters of one of them: an address with its scheme.
+pub const CARD_LINE_CHARS_MAX: usize = 80;
 
 // Sending.
 

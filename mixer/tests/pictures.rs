@@ -82,7 +82,8 @@ fn grid(canvas: Size, columns: u16, rows: u16) -> impl Iterator<Item = Rect> {
 
 /// Scales and composes one scene, as a tick does.
 fn show(canvas: Size, tiles: &[Tile], cameras: &[Option<Frame>], typeface: &Typeface) -> Frame {
-    let scene = Scene { id: SceneId(1), canvas, interval: FrameInterval::FPS_30, tiles: tiles.into() };
+    let interval = FrameInterval::FPS_30;
+    let scene = Scene { id: SceneId(1), canvas, interval, tiles: tiles.into(), card: None };
     let mut cache = TileCache::new(FramePool::new("tiles", 32));
     let pictures: Vec<_> = tiles
         .iter()

@@ -186,6 +186,7 @@ impl Node {
                     record.note(now, format_args!("{to:?} {event:?}"));
                     self.told.push((to, event));
                 }
+                Effect::Announce { to, prompt } => record.note(now, format_args!("{to:?} hears {prompt:?}")),
                 Effect::Disconnect { participant, .. } => self.detach(participant),
                 Effect::Ended => record.note(now, format_args!("ended")),
             }

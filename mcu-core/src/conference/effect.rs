@@ -4,6 +4,7 @@
 
 use super::event::{ClosingReason, Event};
 use super::plan::MeetingPlan;
+use super::prompt::Prompt;
 use crate::id::ParticipantId;
 use std::sync::Arc;
 
@@ -19,6 +20,13 @@ pub enum Effect {
         to: To,
         /// What.
         event: Event,
+    },
+    /// Say something by voice. Whoever has four announcements waiting misses it.
+    Announce {
+        /// To whom.
+        to: To,
+        /// What.
+        prompt: Prompt,
     },
     /// Take down the participant's media path and close its event socket; it is in the roster no more.
     /// Its `closing` event has been given out before.

@@ -3,6 +3,7 @@
 //! Flow: signalling, engine -> **here** -> [`Conference::handle`](super::Conference::handle). Thread: control.
 //! Inputs are facts, already parsed and authorised: rights are checked before one is made.
 
+use super::card::Card;
 use super::event::{ClosingReason, MutedBy};
 use super::mixing::StreamLevel;
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
@@ -82,6 +83,8 @@ pub enum Input {
         /// Whether it is so narrow that, in its class, nothing has been shown for a while.
         starving: bool,
     },
+    /// This card stands for every main picture from now on; `None`: people again.
+    Card(Option<Card>),
     /// The moment of [`Conference::deadline`](super::Conference::deadline) has come.
     Tick,
 }

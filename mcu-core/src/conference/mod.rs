@@ -9,6 +9,8 @@
 //! | file | decides |
 //! |---|---|
 //! | `settings` | what a room is like |
+//! | `card` | what stands for the picture |
+//! | `prompt` | what can be said by voice |
 //! | `roster` | who is in, and what is known of each |
 //! | `floor` | who speaks, who has the word |
 //! | `seats` | who has a place in the picture |
@@ -20,6 +22,7 @@
 //! | `telling` | how participants are told |
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
+pub mod card;
 pub mod effect;
 pub mod event;
 pub mod floor;
@@ -29,6 +32,7 @@ pub mod mixing;
 mod picture;
 pub mod plan;
 mod planning;
+pub mod prompt;
 pub mod renditions;
 pub mod requests;
 pub mod roster;
@@ -38,10 +42,12 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub use card::Card;
 pub use effect::{Effect, To};
 pub use event::Event;
 pub use input::Input;
 pub use planning::{GATHERED_FOR, PLAN_AHEAD, PLAN_INTERVAL_MIN};
+pub use prompt::Prompt;
 pub use settings::Settings;
 
 use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
@@ -57,6 +63,7 @@ use requests::Requests;
 use roster::{Connection, Live, Participant, Roster};
 use seats::Stage;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a place is kept for somebody whose media path is not up.
@@ -109,6 +116,8 @@ pub struct Conference {
     ladder: Ladder,
     requests: Requests,
     planner: Planner,
+    /// What stands for every main picture.
+    card: Option<Arc<Card>>,
     /// Who shares.
     holder: Option<ParticipantId>,
     /// When the roster is to be told, and when it was.
@@ -132,6 +141,7 @@ impl Conference {
             stage: Stage::new(),
             ladder: Ladder::default(),
             requests: Requests::default(),
+            card: None,
             holder: None,
             roster_due: None,
             roster_told: None,
@@ -180,6 +190,10 @@ impl Conference {
                 self.known(participant)?;
                 self.ladder.estimate(participant, kbps, starving, self.now);
                 self.planner.replan_rates(self.now);
+            }
+            Input::Card(card) => {
+                self.card = card.map(|card| Arc::new(card.within_limits()));
+                self.planner.replan(self.now);
             }
             Input::Tick => {}
         }
@@ -291,13 +305,18 @@ impl Conference {
         if let Some(line) = lines.into_iter().flatten().find(|line| !line.codec.encodes()) {
             return Err(Refusal::NotEncoded(line.codec));
         }
+        let echo = self.settings.echo;
         let participant = self.known(id)?;
+        let is_told = participant.is_awaited() && participant.via == roster::Via::Sip && !echo;
         participant.connection = Connection::Up(receives);
         participant.viewing = false;
         participant.main = Live::default();
         participant.content = Live::default();
         if participant.via.sends() {
             self.stage.come(id);
+        }
+        if is_told {
+            self.effects.push_back(Effect::Announce { to: To::One(id), prompt: Prompt::Joined });
         }
         self.ladder.connect(id);
         self.requests.forget(id);

@@ -4,6 +4,7 @@
 //! scenes as there are people who are seen, see, and cannot overlay; else a handful. Keeps nothing.
 
 use super::Settings;
+use super::card::Card;
 use super::event::{LayoutEvent, LayoutTile};
 use super::floor::Floor;
 use super::layout;
@@ -28,6 +29,8 @@ pub(super) enum SceneKey {
     Presentation { without: Option<ParticipantId> },
     /// Content alone.
     Content,
+    /// Words alone, the same for everybody.
+    Card,
 }
 
 /// Everything that decides what is seen.
@@ -39,11 +42,16 @@ pub(super) struct Picture<'a> {
     pub(super) floor: &'a Floor,
     /// Whose content there is to see.
     pub(super) content: Option<ParticipantId>,
+    /// What stands for every main picture.
+    pub(super) card: Option<&'a Arc<Card>>,
 }
 
 impl Picture<'_> {
     /// The scene of `viewer`'s main line. `two_lines`: it takes content as a picture of its own.
     pub(super) fn main_scene(&self, viewer: &Participant, two_lines: bool) -> SceneKey {
+        if self.card.is_some() {
+            return SceneKey::Card;
+        }
         let own = |seats: &[ParticipantId]| self.must_not_see_itself(viewer, seats).then_some(viewer.id);
         if !two_lines && self.content.is_some_and(|holder| holder != viewer.id) {
             return SceneKey::Presentation { without: own(self.stage.beside()) };
@@ -93,7 +101,13 @@ impl Picture<'_> {
                 let content: Vec<_> = self.content.map(SourceId::content).into_iter().collect();
                 self.place(&content, &[layout::full(canvas)])
             }
+            SceneKey::Card => Arc::default(),
         }
+    }
+
+    /// The card of a scene, if it is one.
+    pub(super) fn card_on(&self, key: SceneKey) -> Option<Arc<Card>> {
+        self.card.filter(|_| key == SceneKey::Card).cloned()
     }
 
     fn speaker_seats(&self, runner_up: bool) -> &[ParticipantId] {

@@ -3,6 +3,7 @@
 //! The conference (control thread) makes a new plan at every change; the engine (clock and pools) takes it at the
 //! tick `from_tick` and works out the difference to the one before. Nothing here is ever changed in place.
 
+use super::card::Card;
 use crate::id::{ConferenceId, ParticipantId, RenditionId, SceneId, SourceId, SourceKind};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::frame::Size;
@@ -60,8 +61,10 @@ pub struct Scene {
     pub canvas: Size,
     /// The tick grid it is composed on.
     pub interval: FrameInterval,
-    /// Back to front.
+    /// Back to front; none on a card.
     pub tiles: Arc<[Tile]>,
+    /// What stands for the whole picture.
+    pub card: Option<Arc<Card>>,
 }
 
 /// Which rung of the ladder a rendition is for.

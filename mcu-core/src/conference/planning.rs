@@ -156,6 +156,7 @@ impl Planner {
             canvas: picture.canvas(*key),
             interval: picture.settings.interval,
             tiles: picture.tiles(*key),
+            card: picture.card_on(*key),
         };
         let mut scenes: Vec<Scene> = self.scenes.iter().map(scene).collect();
         scenes.sort_unstable_by_key(|scene| scene.id);
@@ -266,6 +267,7 @@ impl Conference {
             stage: &self.stage,
             floor: &self.floor,
             content,
+            card: self.card.as_ref(),
         };
         let inputs = PlanInputs { picture, ladder: &mut self.ladder, holder: self.holder };
         if let Some(layouts) = self.planner.make(now, inputs) {

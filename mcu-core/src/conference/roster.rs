@@ -238,6 +238,11 @@ impl Participant {
         matches!(self.connection, Connection::Up(_))
     }
 
+    /// Whether its media path has never been up.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.connection, Connection::Awaited(_))
+    }
+
     /// Whether a picture of this source can be shown now.
     pub fn has_picture(&self, kind: SourceKind) -> bool {
         match kind {

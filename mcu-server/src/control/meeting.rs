@@ -112,6 +112,8 @@ impl Meeting {
         match effect {
             Effect::Plan(plan) => self.adopt(plan, parts),
             Effect::Event { to, event } => self.tell(to, &event),
+            // Nothing is recorded yet.
+            Effect::Announce { .. } => {}
             Effect::Disconnect { participant, .. } => {
                 self.detach(participant, parts);
                 self.sockets.remove(&participant);

@@ -204,7 +204,8 @@ mod tests {
     }
 
     fn scene(tiles: &[Tile]) -> Scene {
-        Scene { id: SceneId(1), canvas: CANVAS, interval: FrameInterval::FPS_30, tiles: tiles.into() }
+        let interval = FrameInterval::FPS_30;
+        Scene { id: SceneId(1), canvas: CANVAS, interval, tiles: tiles.into(), card: None }
     }
 
     fn picture(pool: &FramePool, tile: &Tile, luma: u8, version: u64) -> Option<TilePicture> {

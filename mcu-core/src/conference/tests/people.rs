@@ -91,3 +91,26 @@ fn a_fresh_socket_is_told_all_that_holds_even_after_a_long_time() {
     let kinds: Vec<_> = kinds.iter().flatten().map(String::as_str).collect();
     assert_eq!(kinds, ["welcome", "roster", "floor", "active_speaker", "layout", "video_request"]);
 }
+
+#[test]
+fn who_has_no_client_is_told_by_voice_that_it_is_in_and_told_once() {
+    let said = |meeting: &Meeting| -> Vec<(To, Prompt)> {
+        let said = meeting.log.iter().filter_map(|(_, effect)| match effect {
+            Effect::Announce { to, prompt } => Some((*to, *prompt)),
+            _ => None,
+        });
+        said.collect()
+    };
+    let mut meeting = Meeting::of_browsers(2, true);
+    meeting.join(p(3), Via::Sip, false).expect("there is room");
+    meeting.run_for(1_000);
+    assert_eq!(said(&meeting), [], "its path is not up");
+    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false) }).expect("joined");
+    assert_eq!(said(&meeting), [(To::One(p(3)), Prompt::Joined)]);
+    meeting.give(Input::Disconnected { participant: p(3) }).expect("it is here");
+    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false) }).expect("joined");
+    assert_eq!(said(&meeting).len(), 1, "it had not left");
+    let mut echo = Meeting::with(Settings { echo: true, ..Settings::new("echo", "Echo") });
+    echo.enter(p(1), Via::Sip, false, false);
+    assert_eq!(said(&echo), []);
+}

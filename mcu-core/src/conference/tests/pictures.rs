@@ -133,3 +133,36 @@ fn content_is_a_picture_of_its_own_or_composed_in() {
     assert_eq!(meeting.conference.holder(), None);
     assert_eq!(meeting.share(p(2), true), Ok(()));
 }
+
+#[test]
+fn a_card_stands_for_everybodys_people_until_it_is_taken_away() {
+    let mut meeting = Meeting::of_browsers(3, false);
+    let id = |meeting: &Meeting| meeting.plan().scenes[0].id;
+    assert_eq!(meeting.plan().scenes.len(), 3, "the control: nobody sees what another sees");
+    let card = Card { title: "Daily".into(), lines: vec!["PIN, please".into()] };
+    meeting.give(Input::Card(Some(card.clone()))).expect("is never refused");
+    meeting.run_for(4_000);
+    let scenes = &meeting.plan().scenes;
+    assert_eq!((scenes.len(), meeting.plan().renditions.len()), (1, 1));
+    assert_eq!((scenes[0].card.as_deref(), scenes[0].tiles.len()), (Some(&card), 0));
+    assert!(meeting.plan().on_stage.is_empty(), "nobody is decoded for it");
+    assert!(meeting.conference.requests.of(p(1)).next().is_some_and(|asked| asked.paused));
+    let (before, plans) = (id(&meeting), meeting.plans().count());
+    // The same again is no news; another is, on the same scene.
+    meeting.give(Input::Card(Some(card.clone()))).expect("is never refused");
+    meeting.run_for(1_000);
+    assert_eq!(meeting.plans().count(), plans);
+    meeting.give(Input::Card(Some(Card { lines: Vec::new(), ..card }))).expect("is never refused");
+    meeting.run_for(1_000);
+    assert_eq!((meeting.plans().count(), id(&meeting)), (plans + 1, before));
+    // Content has a line of its own; on one line there is but the card.
+    meeting.share(p(1), true).expect("nobody else does");
+    meeting.flow(p(1), SourceKind::Content, true);
+    meeting.run_for(1_000);
+    assert_eq!(meeting.plan().scenes.iter().filter(|scene| scene.card.is_some()).count(), 1);
+    assert!(scene_of(meeting.plan(), p(2), SourceKind::Content).is_some_and(|scene| scene.card.is_none()));
+    meeting.give(Input::Card(None)).expect("is never refused");
+    meeting.run_for(1_000);
+    assert_eq!(meeting.sees(p(1)), [2, 3]);
+    assert!(meeting.plan().scenes.iter().all(|scene| scene.card.is_none()));
+}
