@@ -304,7 +304,11 @@ pub(crate) fn choose_backend(clock: NodeClock) -> Backend {
             runtime.block_on(probe(probe::Runtime::Tokio)).ok()
         }
     });
-    measured.join().ok().flatten().map_or(Backend::Batch, |probed| probed.backend)
+    let probed = measured.join().ok().flatten();
+    if let Some(probe::Probed { backend, batch, uring, .. }) = probed {
+        tracing::info!(?backend, ?batch, ?uring, "way of datagrams, by time for each");
+    }
+    probed.map_or(Backend::Batch, |probed| probed.backend)
 }
 
 /// Every address that datagrams to this thread arrive at, and what peers are told for each.

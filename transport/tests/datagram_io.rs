@@ -63,6 +63,33 @@ async fn trains_arrive(backend: Backend) {
     assert!(counters.send_calls < 200, "datagrams ride together: {counters:?}");
 }
 
+/// Sound for a large meeting: one datagram to each, all at one moment. However few operations a backend has under way, none is lost.
+async fn a_burst_to_everybody_arrives(backend: Backend) {
+    const EVERYBODY: u64 = 400;
+    let mut sender = probe::open(backend, loopback()).expect("a sender");
+    let mut receivers =
+        [probe::open(backend, loopback()).expect("one"), probe::open(backend, loopback()).expect("another")];
+    // To one and the other in turn, so that none rides with the one before.
+    for n in 0..EVERYBODY {
+        let to = receivers[(n % 2) as usize].local_addr();
+        sender.send(&transmit(&*sender, to, vec![n as u8; 120]));
+    }
+    sender.flush();
+    while receivers.iter().map(|receiver| receiver.counters().received).sum::<u64>() < EVERYBODY {
+        let [one, other] = &mut receivers;
+        tokio::select! {
+            more = ready(&mut **one) => more.expect("a working socket"),
+            more = ready(&mut **other) => more.expect("a working socket"),
+            more = ready(&mut *sender) => more.expect("a working socket"),
+        }
+        for receiver in &mut receivers {
+            receiver.receive(&mut |_| {});
+        }
+        sender.flush();
+    }
+    assert_eq!(sender.counters().send_dropped, 0);
+}
+
 /// A destination where nobody listens is counted at most, and everybody else is still served.
 async fn refusals_are_not_fatal(backend: Backend) {
     let mut sender = probe::open(backend, loopback()).expect("a sender");
@@ -105,6 +132,7 @@ async fn long_datagrams_are_dropped(backend: Backend) {
 fn batches() {
     on_tokio(async {
         trains_arrive(Backend::Batch).await;
+        a_burst_to_everybody_arrives(Backend::Batch).await;
         refusals_are_not_fatal(Backend::Batch).await;
         long_datagrams_are_dropped(Backend::Batch).await;
     });
@@ -152,6 +180,7 @@ fn io_uring_where_it_is_allowed() {
     }
     ring::run(bounded(async {
         trains_arrive(Backend::Uring).await;
+        a_burst_to_everybody_arrives(Backend::Uring).await;
         refusals_are_not_fatal(Backend::Uring).await;
         long_datagrams_are_dropped(Backend::Uring).await;
         // Batches work inside its runtime as well.

@@ -19,8 +19,8 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const PROBE_DATAGRAMS: usize = 4_000;
 /// Datagrams sent before the other end is looked at.
 const PROBE_BURST: usize = 40;
-/// Bytes of each: a full video packet.
-const PROBE_BYTES: usize = 1_200;
+/// Bytes of each: a packet of sound.
+const PROBE_BYTES: usize = 160;
 
 /// What runtime the io thread runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,29 +113,34 @@ pub async fn probe(runtime: Runtime, clock: &mut dyn FnMut() -> Mono) -> io::Res
 /// What the kernel says.
 pub async fn measure(backend: Backend, clock: &mut dyn FnMut() -> Mono) -> io::Result<Duration> {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (mut sender, mut receiver) = (open(backend, loopback)?, open(backend, loopback)?);
-    let transmit = Transmit {
+    let mut sender = open(backend, loopback)?;
+    let mut receivers = [open(backend, loopback)?, open(backend, loopback)?];
+    let source = sender.local_addr();
+    let transmits = receivers.each_ref().map(|receiver| Transmit {
         proto: Proto::Udp,
-        source: sender.local_addr(),
+        source,
         destination: receiver.local_addr(),
         bytes: Bytes::from_static(&[0x80; PROBE_BYTES]),
-    };
+    });
     let begin = clock();
     let mut received = 0;
     for _ in 0..PROBE_DATAGRAMS / PROBE_BURST {
-        for _ in 0..PROBE_BURST {
-            sender.send(&transmit);
+        // To one and the other in turn, so that each is a train of its own: that is what fanning out is.
+        for transmit in transmits.iter().cycle().take(PROBE_BURST) {
+            sender.send(transmit);
         }
         sender.flush();
-        received += receive_burst(&mut *receiver).await?;
+        for receiver in &mut receivers {
+            received += receive_burst(&mut **receiver).await?;
+        }
     }
     Ok(clock().since(begin) / u32::try_from(received.max(1)).unwrap_or(u32::MAX))
 }
 
-/// Receives until a burst is whole. Loopback loses nothing that fits the socket buffer; a burst does.
+/// Receives until its half of a burst is whole. Loopback loses nothing that fits the socket buffer; a burst does.
 async fn receive_burst(receiver: &mut dyn DatagramIo) -> io::Result<usize> {
     let mut got = 0;
-    while got < PROBE_BURST {
+    while got < PROBE_BURST / 2 {
         let wait = tokio::time::timeout(Duration::from_millis(500), ready(receiver));
         wait.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         got += receiver.receive(&mut |_| {});

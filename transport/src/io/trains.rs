@@ -1,13 +1,22 @@
 //! Trains: datagrams on their way out, gathered so that one system call carries many (UDP GSO).
 //!
-//! Flow: [`DatagramIo::send`](super::DatagramIo::send) -> **here** -> a backend's `flush`. Bound: [`TRAINS_MAX`] trains, each of one
-//! destination and one segment length. Buffers are used again; nothing is allocated once the queue has been full.
+//! Flow: [`DatagramIo::send`](super::DatagramIo::send) -> **here** -> a backend's `flush`. Bounds: [`TRAINS_MAX`] trains, each of one
+//! destination and one segment length, and [`WAITING_BYTES_MAX`]. Buffers are used again; nothing is allocated once the queue has been full.
+//!
+//! Sound goes to everybody at one moment, a train each, and a backend may be able to hand on only a few before its thread has slept: so
+//! there is room for a packet to each peer of a thread.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Trains that wait: what a socket buffer of a few megabytes takes at once.
-pub(super) const TRAINS_MAX: usize = 128;
+/// Trains that wait.
+pub(super) const TRAINS_MAX: usize = 4_096;
+/// Bytes that wait, all trains together: as many as a socket buffer is asked to hold.
+const WAITING_BYTES_MAX: usize = super::probe::SOCKET_BUFFER_BYTES;
+/// Buffers larger than this are kept for later only while [`LARGE_SPARE_MAX`] are.
+const LARGE_BYTES: usize = 2_048;
+/// Large buffers that are kept: four megabytes at most, and as much of small ones.
+const LARGE_SPARE_MAX: usize = 64;
 /// Bytes of a train: what a UDP datagram can be at most, less headers.
 const TRAIN_BYTES_MAX: usize = 60_000;
 
@@ -34,7 +43,9 @@ impl Train {
 #[derive(Debug)]
 pub(super) struct Trains {
     waiting: VecDeque<Train>,
-    spare: Vec<Vec<u8>>,
+    waiting_bytes: usize,
+    /// Small and large.
+    spare: [Vec<Vec<u8>>; 2],
     segments_max: usize,
 }
 
@@ -43,14 +54,16 @@ impl Trains {
     pub(super) fn new(segments_max: usize) -> Self {
         Self {
             waiting: VecDeque::with_capacity(TRAINS_MAX),
-            spare: Vec::new(),
+            waiting_bytes: 0,
+            spare: [Vec::new(), Vec::new()],
             segments_max: segments_max.max(1),
         }
     }
 
     /// Appends a datagram. False when there is no room, or nothing to send.
     pub(super) fn push(&mut self, source: Option<IpAddr>, destination: SocketAddr, bytes: &[u8]) -> bool {
-        if bytes.is_empty() || bytes.len() > TRAIN_BYTES_MAX {
+        let is_over = self.waiting_bytes + bytes.len() > WAITING_BYTES_MAX;
+        if bytes.is_empty() || bytes.len() > TRAIN_BYTES_MAX || is_over {
             return false;
         }
         if let Some(last) = self.waiting.back_mut() {
@@ -60,13 +73,16 @@ impl Trains {
             if whole && fits && same && last.segments < self.segments_max {
                 last.bytes.extend_from_slice(bytes);
                 last.segments += 1;
+                self.waiting_bytes += bytes.len();
                 return true;
             }
         }
         if self.waiting.len() == TRAINS_MAX {
             return false;
         }
-        let mut buffer = self.spare.pop().unwrap_or_default();
+        let [small, large] = &mut self.spare;
+        let mut buffer = small.pop().or_else(|| large.pop()).unwrap_or_default();
+        self.waiting_bytes += bytes.len();
         buffer.clear();
         buffer.extend_from_slice(bytes);
         self.waiting.push_back(Train {
@@ -84,13 +100,18 @@ impl Trains {
     }
 
     pub(super) fn take_first(&mut self) -> Option<Train> {
-        self.waiting.pop_front()
+        let first = self.waiting.pop_front()?;
+        self.waiting_bytes -= first.bytes.len();
+        Some(first)
     }
 
     /// Takes a buffer back for later.
     pub(super) fn give_back(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < TRAINS_MAX {
-            self.spare.push(buffer);
+        let is_large = buffer.capacity() > LARGE_BYTES;
+        let kept_max = if is_large { LARGE_SPARE_MAX } else { TRAINS_MAX };
+        let spare = &mut self.spare[usize::from(is_large)];
+        if spare.len() < kept_max {
+            spare.push(buffer);
         }
     }
 
@@ -129,6 +150,13 @@ mod tests {
         }
         assert!(!trains.push(None, to(1), &[0; 100]));
         assert_eq!(trains.first().map(|train| train.segments), Some(4));
+        let mut heavy = Trains::new(1);
+        let pushed = std::iter::repeat_with(|| heavy.push(None, to(1), &[0; 50_000]));
+        assert_eq!(pushed.take_while(|pushed| *pushed).count(), WAITING_BYTES_MAX / 50_000);
+        assert!(
+            heavy.take_first().is_some() && heavy.push(None, to(1), &[0; 50_000]),
+            "and there is room again"
+        );
         assert!(!Trains::new(4).push(None, to(1), &[]));
         let mut long = Trains::new(1_000);
         while long.waiting.len() < 2 {
