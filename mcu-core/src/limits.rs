@@ -44,6 +44,8 @@ pub const SIP_CONNECTIONS_MAX: usize = 2_000;
 
 /// Conferences on one node.
 pub const CONFERENCES_MAX: usize = 1_000;
+/// Callers who enter a PIN at the same time, each with a picture that is coded for it alone.
+pub const RECEPTIONS_MAX: usize = 32;
 /// Participants of one conference, unless the room says less.
 pub const PARTICIPANTS_MAX: usize = 200;
 /// Streams (SSRCs) tracked for one peer.

@@ -12,6 +12,8 @@ use crate::room::{Alias, Pin, RoomTitle};
 use crate::secret::Secret;
 use mcu_core::conference::event::{RoomName, RosterEntry};
 use mcu_core::conference::input::StateChange;
+use mcu_core::conference::keypad::Digit;
+use mcu_core::conference::reception::Shut;
 use mcu_core::conference::roster::{DisplayName, LayoutChoice, Role, Via};
 use mcu_core::id::{ConferenceId, ParticipantId};
 use mcu_core::privacy::ContentAccess;
@@ -266,6 +268,40 @@ pub enum Command {
         request: JoinRequest,
         /// Let in.
         reply: Reply<Joined>,
+    },
+    /// A caller without a PIN, to be asked for it: into a reception of its own, whatever meeting it dialled and whether there is
+    /// one. [`ApiError::Overloaded`] when there are too many, [`ApiError::Draining`].
+    Receive {
+        /// Who; its PIN is not looked at.
+        request: JoinRequest,
+        /// In a reception.
+        reply: Reply<Joined>,
+    },
+    /// The PIN that was entered at a reception opened nothing.
+    Refused {
+        /// Whose.
+        who: Identity,
+        /// Why.
+        why: Shut,
+        /// When it has been told.
+        reply: Reply<()>,
+    },
+    /// A participant goes on as another one, in another meeting, by the connection that it has; it leaves where it was. A caller
+    /// that was let in goes so from its reception to its meeting.
+    Transfer {
+        /// Who it was.
+        from: Identity,
+        /// Who it is: somebody let in who has no connection yet.
+        to: Identity,
+        /// Its events from there on.
+        reply: Reply<Subscription>,
+    },
+    /// Somebody pressed a key, as its signalling says; nobody waits for an answer.
+    Digit {
+        /// The participant.
+        who: Identity,
+        /// Which.
+        digit: Digit,
     },
     /// Who this participant is now, before its next token.
     Session {

@@ -3,8 +3,10 @@
 //! Flow: control thread -> [`EventText::from`] -> the bounded queue of each receiver -> `ws`. A roster that goes to
 //! fifty people is serialised once.
 
+use crate::secret::Secret;
 use mcu_core::conference::Event;
 use mcu_core::conference::event::ClosingReason;
+use mcu_core::conference::reception::Entered;
 use std::sync::Arc;
 
 /// An [`Event`] as it goes out. Cloning shares the text.
@@ -12,6 +14,7 @@ use std::sync::Arc;
 pub struct EventText {
     text: Arc<str>,
     closing: Option<ClosingReason>,
+    entered: Option<Secret<String>>,
 }
 
 impl From<&Event> for EventText {
@@ -21,11 +24,22 @@ impl From<&Event> for EventText {
             Event::Closing { reason, .. } => Some(*reason),
             _ => None,
         };
-        Self { text: text.into(), closing }
+        Self { text: text.into(), closing, entered: None }
     }
 }
 
 impl EventText {
+    /// A PIN that a caller entered at a reception. It is for the call alone, and has no text.
+    pub fn entered(entered: &Entered) -> Self {
+        let entered = Some(Secret::new(entered.expose().to_owned()));
+        Self { text: "".into(), closing: None, entered }
+    }
+
+    /// The PIN, when it is one that was entered.
+    pub const fn pin(&self) -> Option<&Secret<String>> {
+        self.entered.as_ref()
+    }
+
     /// The JSON.
     pub fn as_str(&self) -> &str {
         &self.text

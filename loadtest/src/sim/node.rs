@@ -187,6 +187,8 @@ impl Node {
                     self.told.push((to, event));
                 }
                 Effect::Announce { to, prompt } => record.note(now, format_args!("{to:?} hears {prompt:?}")),
+                // Said by voice, which nobody here hears, and of keys, which nobody here has.
+                Effect::Hush(_) | Effect::Entered { .. } => {}
                 Effect::Disconnect { participant, .. } => self.detach(participant),
                 Effect::Ended => record.note(now, format_args!("ended")),
             }

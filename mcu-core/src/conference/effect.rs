@@ -5,6 +5,7 @@
 use super::event::{ClosingReason, Event};
 use super::plan::MeetingPlan;
 use super::prompt::Prompt;
+use super::reception::Entered;
 use crate::id::ParticipantId;
 use std::sync::Arc;
 
@@ -27,6 +28,15 @@ pub enum Effect {
         to: To,
         /// What.
         prompt: Prompt,
+    },
+    /// Say no more of what is being said to somebody, and of what waits.
+    Hush(ParticipantId),
+    /// Try a PIN that a caller entered at a reception; [`Input::Refused`](super::Input::Refused) says that it opened nothing.
+    Entered {
+        /// Who.
+        participant: ParticipantId,
+        /// The digits.
+        entered: Entered,
     },
     /// Take down the participant's media path and close its event socket; it is in the roster no more.
     /// Its `closing` event has been given out before.

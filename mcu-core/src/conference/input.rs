@@ -5,7 +5,9 @@
 
 use super::card::Card;
 use super::event::{ClosingReason, MutedBy};
+use super::keypad::Digit;
 use super::mixing::StreamLevel;
+use super::reception::Shut;
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
 use crate::id::{ParticipantId, SourceId};
 use crate::media::codec::{AudioCodec, VideoCodec};
@@ -70,6 +72,20 @@ pub enum Input {
         one: ParticipantId,
         /// The other.
         other: ParticipantId,
+    },
+    /// Somebody pressed a key of a telephone.
+    Digit {
+        /// Who.
+        participant: ParticipantId,
+        /// Which.
+        digit: Digit,
+    },
+    /// The PIN that a caller entered at a reception opened nothing.
+    Refused {
+        /// Who.
+        participant: ParticipantId,
+        /// Why.
+        why: Shut,
     },
     /// How loud the loudest streams were since the report before. Sent every 20 to 50 ms while anybody is
     /// audible; silence needs no reports.

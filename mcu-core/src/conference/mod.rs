@@ -12,6 +12,9 @@
 //! | `card` | what stands for the picture |
 //! | `prompt` | what can be said by voice |
 //! | `roster` | who is in, and what is known of each |
+//! | `keypad` | what keys of telephones mean |
+//! | `reception` | how a caller enters a PIN by them |
+//! | `controls` | what both do to the conference |
 //! | `floor` | who speaks, who has the word |
 //! | `seats` | who has a place in the picture |
 //! | `layout` | where the places are |
@@ -23,16 +26,19 @@
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
 pub mod card;
+mod controls;
 pub mod effect;
 pub mod event;
 pub mod floor;
 pub mod input;
+pub mod keypad;
 pub mod layout;
 pub mod mixing;
 mod picture;
 pub mod plan;
 mod planning;
 pub mod prompt;
+pub mod reception;
 pub mod renditions;
 pub mod requests;
 pub mod roster;
@@ -58,6 +64,7 @@ use floor::Floor;
 use input::{Joining, Loudness, Medium, Receives, StateChange};
 use plan::RateClass;
 use planning::Planner;
+use reception::Reception;
 use renditions::Ladder;
 use requests::Requests;
 use roster::{Connection, Live, Participant, Roster};
@@ -116,6 +123,8 @@ pub struct Conference {
     ladder: Ladder,
     requests: Requests,
     planner: Planner,
+    /// Where one caller enters a PIN.
+    reception: Option<Reception>,
     /// What stands for every main picture.
     card: Option<Arc<Card>>,
     /// Who shares.
@@ -134,6 +143,7 @@ impl Conference {
         Self {
             id,
             planner: Planner::new(id, &settings),
+            reception: settings.reception.clone().map(Reception::new),
             settings,
             now,
             roster: Roster::default(),
@@ -185,16 +195,18 @@ impl Conference {
                 self.stage.swap(one, other);
                 self.planner.replan(self.now);
             }
+            Input::Digit { participant, digit } => self.press(participant, digit)?,
+            Input::Refused { participant, why } => {
+                self.known(participant)?;
+                self.at_reception(participant, |reception, now| reception.refused(why, now));
+            }
             Input::Loudness(report) => self.hear(&report),
             Input::Estimate { participant, kbps, starving } => {
                 self.known(participant)?;
                 self.ladder.estimate(participant, kbps, starving, self.now);
                 self.planner.replan_rates(self.now);
             }
-            Input::Card(card) => {
-                self.card = card.map(|card| Arc::new(card.within_limits()));
-                self.planner.replan(self.now);
-            }
+            Input::Card(card) => self.show(card),
             Input::Tick => {}
         }
         Ok(())
@@ -217,6 +229,7 @@ impl Conference {
             self.requests.deadline(),
             self.planner.deadline(),
             self.roster_due,
+            self.reception.as_ref().and_then(Reception::deadline),
         ];
         parts.into_iter().flatten().min()
     }
@@ -305,9 +318,9 @@ impl Conference {
         if let Some(line) = lines.into_iter().flatten().find(|line| !line.codec.encodes()) {
             return Err(Refusal::NotEncoded(line.codec));
         }
-        let echo = self.settings.echo;
+        let (echo, received) = (self.settings.echo, self.reception.is_some());
         let participant = self.known(id)?;
-        let is_told = participant.is_awaited() && participant.via == roster::Via::Sip && !echo;
+        let is_told = participant.is_awaited() && participant.via == roster::Via::Sip && !echo && !received;
         participant.connection = Connection::Up(receives);
         participant.viewing = false;
         participant.main = Live::default();
@@ -323,6 +336,7 @@ impl Conference {
         self.planner.forget(id);
         self.planner.gather(self.now);
         self.planner.replan(self.now);
+        self.at_reception(id, Reception::greet);
         Ok(())
     }
 
@@ -437,8 +451,13 @@ impl Conference {
     // What time does.
 
     fn let_time_pass(&mut self) {
-        while let Some(id) = self.roster.overdue(self.now) {
-            self.remove(id, ClosingReason::Disconnected);
+        while let Some((id, asked)) = self.roster.overdue(self.now) {
+            let reason = if asked { ClosingReason::Left } else { ClosingReason::Disconnected };
+            self.remove(id, reason);
+        }
+        let caller = self.roster.iter().next().map(|caller| caller.id);
+        if let Some(caller) = caller {
+            self.at_reception(caller, Reception::tick);
         }
         let changes = self.floor.tick(self.now);
         self.tell_floor(changes);

@@ -5,6 +5,7 @@
 
 use super::event::RosterEntry;
 use super::input::{Joining, Receives};
+use super::keypad::Keypad;
 use crate::id::{ParticipantId, SourceId, SourceKind};
 use crate::limits::DISPLAY_NAME_CHARS_MAX;
 use crate::time::Mono;
@@ -198,6 +199,10 @@ pub struct Participant {
     pub main: Live,
     /// What flows of what it shares.
     pub content: Live,
+    /// It has asked to leave, and does at this moment.
+    pub(super) leaves: Option<Mono>,
+    /// The keys that it pressed last.
+    pub(super) keypad: Keypad,
     /// Pictures of its camera have come over this connection.
     pub(super) camera_seen: bool,
     /// Its views are part of the plan: a connection waits for the next gathering.
@@ -220,6 +225,8 @@ impl Participant {
             connection: Connection::Awaited(awaited_until),
             main: Live::default(),
             content: Live::default(),
+            leaves: None,
+            keypad: Keypad::default(),
             camera_seen: false,
             viewing: false,
         }
@@ -251,12 +258,13 @@ impl Participant {
         }
     }
 
-    /// When it is taken out unless it connects.
-    pub(super) fn awaited_until(&self) -> Option<Mono> {
-        match self.connection {
+    /// When it is taken out: unless it connects, or because it has asked to leave.
+    pub(super) fn out_at(&self) -> Option<Mono> {
+        let awaited = match self.connection {
             Connection::Awaited(until) | Connection::Lost(until) => Some(until),
             Connection::Up(_) => None,
-        }
+        };
+        awaited.into_iter().chain(self.leaves).min()
     }
 
     pub(super) fn live_mut(&mut self, kind: SourceKind) -> &mut Live {
@@ -315,12 +323,13 @@ impl Roster {
 
     /// The first moment at which somebody has to be taken out.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.iter().filter_map(Participant::awaited_until).min()
+        self.iter().filter_map(Participant::out_at).min()
     }
 
-    /// Somebody whose time to connect is over.
-    pub(super) fn overdue(&self, now: Mono) -> Option<ParticipantId> {
-        self.iter().find(|p| p.awaited_until().is_some_and(|until| until <= now)).map(|p| p.id)
+    /// Somebody whose time to connect, or to stay, is over; whether it has asked for that.
+    pub(super) fn overdue(&self, now: Mono) -> Option<(ParticipantId, bool)> {
+        let overdue = self.iter().find(|p| p.out_at().is_some_and(|until| until <= now))?;
+        Some((overdue.id, overdue.leaves.is_some()))
     }
 }
 

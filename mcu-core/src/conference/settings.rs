@@ -2,6 +2,7 @@
 //!
 //! Flow: the room and the configuration -> **here** -> [`super::Conference::new`]. Thread: control.
 
+use super::reception::Words;
 use crate::limits::{CANVAS_MAX, PARTICIPANTS_MAX};
 use crate::media::frame::Size;
 use crate::privacy::ContentAccess;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub access: ContentAccess,
     /// The echo test: everybody sees itself.
     pub echo: bool,
+    /// A reception, where one caller enters a PIN: what it shows.
+    pub reception: Option<Words>,
 }
 
 impl Settings {
@@ -40,6 +43,7 @@ impl Settings {
             participants_max: PARTICIPANTS_MAX,
             access: ContentAccess::NodeDecrypted,
             echo: false,
+            reception: None,
         }
     }
     /// The same, what is beyond a limit brought down to it; rows and columns even.

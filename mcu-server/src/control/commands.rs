@@ -7,6 +7,7 @@ use super::rooms::Opens;
 use crate::store::{StoreError, StoredRoom};
 use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
 use mcu_core::conference::input::{Input, Joining, StateChange};
+use mcu_core::conference::reception::Words;
 use mcu_core::conference::roster::Role;
 use mcu_core::conference::{Refusal, Settings};
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
@@ -59,7 +60,23 @@ impl ControlState {
             Command::SwapSeats { alias, one, other, by, reply } => {
                 answer(reply, self.moderate(&alias, &by, Input::SwapSeats { one, other }));
             }
-            Command::Join { request, reply } => self.answer_join(request, reply),
+            Command::Join { request, reply } => {
+                let joined = self.join(request);
+                self.answer_joined(joined, reply);
+            }
+            Command::Receive { request, reply } => {
+                let received = self.receive(request);
+                self.answer_joined(received, reply);
+            }
+            Command::Refused { who, why, reply } => {
+                let input = Input::Refused { participant: who.participant, why };
+                answer(reply, self.own(&who, input));
+            }
+            Command::Transfer { from, to, reply } => answer(reply, self.transfer(&from, &to)),
+            Command::Digit { who, digit } => {
+                // Of somebody who has just left.
+                let _ = self.own(&who, Input::Digit { participant: who.participant, digit });
+            }
             Command::Session { who, reply } => answer(reply, self.session(&who)),
             Command::Offer { offer, reply } => self.offer(offer, reply),
             Command::Leave { who, reply } => {
@@ -221,6 +238,36 @@ impl ControlState {
             Some(conference) => conference,
             None => self.begin(&request.alias)?,
         };
+        self.let_in(&request, conference, role)
+    }
+
+    /// A reception of its own for a caller.
+    fn receive(&mut self, request: JoinRequest) -> Result<Joined, ApiError> {
+        if self.draining {
+            return Err(ApiError::Draining);
+        }
+        let is_reception = |meeting: &&Meeting| meeting.conference().settings().reception.is_some();
+        if self.meetings.values().filter(is_reception).count() >= limits::RECEPTIONS_MAX {
+            return Err(ApiError::Overloaded);
+        }
+        let alias = request.alias.as_str();
+        let words = Words {
+            title: alias.to_owned(),
+            enter_pin: "Please enter the PIN of the meeting, followed by the hash key.".to_owned(),
+            pin_wrong: "That PIN is not right. Please try again.".to_owned(),
+        };
+        let settings =
+            Settings { participants_max: 1, reception: Some(words), ..Settings::new(alias, alias) };
+        let conference = self.start(settings)?;
+        self.let_in(&request, conference, Role::Guest)
+    }
+
+    fn let_in(
+        &mut self,
+        request: &JoinRequest,
+        conference: ConferenceId,
+        role: Role,
+    ) -> Result<Joined, ApiError> {
         let participant = ParticipantId(self.participant_ids.next_id());
         let joining = Joining {
             participant,
@@ -244,8 +291,7 @@ impl ControlState {
     }
 
     /// Somebody who gave up waiting is not in: nobody would ever use the place.
-    fn answer_join(&mut self, request: JoinRequest, reply: Reply<Joined>) {
-        let result = self.join(request);
+    fn answer_joined(&mut self, result: Result<Joined, ApiError>, reply: Reply<Joined>) {
         if let Err(Ok(joined)) = reply.send(result) {
             let participant = joined.participant;
             let _ = self.input(joined.conference, Input::Leave { participant, reason: ClosingReason::Left });
@@ -253,23 +299,28 @@ impl ControlState {
     }
 
     fn begin(&mut self, alias: &Alias) -> Result<ConferenceId, ApiError> {
-        if self.meetings.len() >= limits::CONFERENCES_MAX {
-            return Err(ApiError::RoomFull);
-        }
-        let mut settings = match self.rooms.get(alias.as_str()) {
+        let settings = match self.rooms.get(alias.as_str()) {
             Some(room) => {
                 let settings = Settings::new(room.alias.as_str(), room.name.as_str());
                 Settings { participants_max: room.participants_max, ..settings }
             }
             None => Settings { echo: true, participants_max: 1, ..Settings::new(Alias::ECHO, "Echo test") },
         };
+        let id = self.start(settings)?;
+        self.rooms.meeting_begun(alias.as_str(), id);
+        Ok(id)
+    }
+
+    fn start(&mut self, mut settings: Settings) -> Result<ConferenceId, ApiError> {
+        if self.meetings.len() >= limits::CONFERENCES_MAX {
+            return Err(ApiError::RoomFull);
+        }
         settings.canvas = self.parts.config.room.canvas;
         settings.content_canvas = self.parts.config.room.content_canvas;
         let id = ConferenceId(self.conference_ids.next_id());
         let token = self.ledger.issue(id, Purpose::Mixing);
         settings.access = self.ledger.access(id);
         self.meetings.insert(id, Meeting::begin(id, settings, token, &self.parts));
-        self.rooms.meeting_begun(alias.as_str(), id);
         tracing::info!(conference = %id, "meeting begun");
         Ok(id)
     }
@@ -285,6 +336,22 @@ impl ControlState {
         let meeting = self.meetings.get_mut(&who.conference).ok_or(ApiError::Unauthorized)?;
         let events = meeting.subscribe(who.participant, now, &self.parts).map_err(refusal)?;
         Ok(Subscription { snapshot: Vec::new(), events })
+    }
+
+    /// See [`Command::Transfer`]. From here on its events come from the other meeting, without a word about leaving this one.
+    fn transfer(&mut self, from: &Identity, to: &Identity) -> Result<Subscription, ApiError> {
+        self.known(from)?;
+        self.known(to)?;
+        let before = self.meetings.get_mut(&from.conference).ok_or(ApiError::Unauthorized)?;
+        let peer = before.release(from.participant).ok_or(ApiError::Internal)?;
+        let meeting = self.meetings.get_mut(&to.conference).ok_or(ApiError::Unauthorized)?;
+        let participant = to.participant;
+        let receives = meeting.take_over(participant, peer, &self.parts);
+        let subscription = self.subscribe(to)?;
+        self.input(to.conference, Input::Connected { participant, receives }).map_err(refusal)?;
+        let left = Input::Leave { participant: from.participant, reason: ClosingReason::Left };
+        self.input(from.conference, left).map_err(refusal)?;
+        Ok(subscription)
     }
 
     fn offer(&mut self, offer: Offer, reply: Reply<String>) {

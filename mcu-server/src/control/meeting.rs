@@ -8,7 +8,7 @@ use crate::engine::intake::{SoundFeed, picture_intake};
 use crate::engine::pictures::PictureEngine;
 use crate::engine::sound::SoundEngine;
 use crate::engine::{EngineInbox, PictureCommand, SoundCommand};
-use crate::peers::{LineFeeds, NewPeer, PeerCommand};
+use crate::peers::{LineFeeds, MovedPeer, NewPeer, PeerCommand};
 use mcu_core::conference::event::{ClosingReason, Event};
 use mcu_core::conference::input::{Input, Line as SendLine, Receives};
 use mcu_core::conference::plan::MeetingPlan;
@@ -34,6 +34,8 @@ pub struct MeetingPeer {
     /// Its io thread, as an index.
     pub io: usize,
     receives: Receives,
+    /// The lines on which it sends.
+    sends: Vec<Line>,
     connected: bool,
     stats_seen: u32,
 }
@@ -114,6 +116,14 @@ impl Meeting {
             Effect::Event { to, event } => self.tell(to, &event),
             // Nothing is recorded yet.
             Effect::Announce { .. } => {}
+            // Nothing is being said yet.
+            Effect::Hush(_) => {}
+            Effect::Entered { participant, entered } => {
+                if let Some(socket) = self.sockets.get(&participant) {
+                    // Its caller listens, or is being let go.
+                    let _ = socket.try_send(EventText::entered(&entered));
+                }
+            }
             Effect::Disconnect { participant, .. } => {
                 self.detach(participant, parts);
                 self.sockets.remove(&participant);
@@ -160,46 +170,80 @@ impl Meeting {
     pub fn attach(&mut self, arrival: Arrival, parts: &Parts) {
         let Arrival { participant, id, io, peer, ports, rtp_offsets } = arrival;
         self.detach(participant, parts);
-        let mut feeds = LineFeeds::default();
-        for kind in [SourceKind::Main, SourceKind::Content] {
-            let receives = |medium| peer.line(Line { kind, medium }).is_some_and(|line| line.receives);
-            let (source, at) = (SourceId { participant, kind }, crate::peers::index(kind));
-            if receives(Medium::Video) {
-                let (intake, feed) = picture_intake(
-                    Arc::clone(&self.token),
-                    Arc::clone(&parts.pictures.codecs),
-                    parts.pictures.compute.clone(),
-                    Arc::clone(&parts.pictures.totals),
-                );
-                let _ = self.inbox.pictures.push(PictureCommand::Source(source, feed));
-                feeds.pictures[at] = Some(intake);
-            }
-            if receives(Medium::Audio) {
-                let feed = SoundFeed::new();
-                let _ = self.inbox.sound.push(SoundCommand::Source(source, feed.clone()));
-                feeds.sounds[at] = Some(feed);
-            }
-        }
-        let sends = |line: Line| {
+        let lines = [Line::MAIN_VIDEO, Line::MAIN_AUDIO, Line::CONTENT_VIDEO, Line::CONTENT_AUDIO];
+        let sends: Vec<Line> =
+            lines.into_iter().filter(|line| peer.line(*line).is_some_and(|line| line.receives)).collect();
+        let feeds = self.open_feeds(participant, &sends, parts);
+        let takes = |line: Line| {
             let codec = peer.send_codec(line)?;
             Some(SendLine { codec, rtp_offset: rtp_offsets[crate::peers::index(line.kind)] })
         };
         let receives = Receives {
-            main: sends(Line::MAIN_VIDEO),
-            content: sends(Line::CONTENT_VIDEO),
+            main: takes(Line::MAIN_VIDEO),
+            content: takes(Line::CONTENT_VIDEO),
             sound: peer.line(Line::MAIN_AUDIO).and_then(LineState::send_audio_codec),
         };
-        self.peers
-            .insert(participant, MeetingPeer { peer: id, io, receives, connected: false, stats_seen: 0 });
+        self.peers.insert(
+            participant,
+            MeetingPeer { peer: id, io, receives, sends, connected: false, stats_seen: 0 },
+        );
         let conference = self.conference.id();
         let new = NewPeer { id, participant, conference, peer, ports, feeds, rtp_offsets };
         parts.io[io].command(PeerCommand::Add(Box::new(new)));
+    }
+
+    /// The engine's ends of what a participant sends on `lines`.
+    fn open_feeds(&self, participant: ParticipantId, lines: &[Line], parts: &Parts) -> LineFeeds {
+        let mut feeds = LineFeeds::default();
+        for line in lines {
+            let (source, at) = (SourceId { participant, kind: line.kind }, crate::peers::index(line.kind));
+            match line.medium {
+                Medium::Video => {
+                    let (intake, feed) = picture_intake(
+                        Arc::clone(&self.token),
+                        Arc::clone(&parts.pictures.codecs),
+                        parts.pictures.compute.clone(),
+                        Arc::clone(&parts.pictures.totals),
+                    );
+                    let _ = self.inbox.pictures.push(PictureCommand::Source(source, feed));
+                    feeds.pictures[at] = Some(intake);
+                }
+                Medium::Audio => {
+                    let feed = SoundFeed::new();
+                    let _ = self.inbox.sound.push(SoundCommand::Source(source, feed.clone()));
+                    feeds.sounds[at] = Some(feed);
+                }
+            }
+        }
+        feeds
+    }
+
+    /// Lets go of a participant's connection, which goes on in another meeting.
+    pub fn release(&mut self, participant: ParticipantId) -> Option<MeetingPeer> {
+        let peer = self.peers.remove(&participant)?;
+        self.close_feeds(participant);
+        Some(peer)
+    }
+
+    /// Takes over a connection from another meeting, without a word to its far end; returns what it takes.
+    pub fn take_over(&mut self, participant: ParticipantId, peer: MeetingPeer, parts: &Parts) -> Receives {
+        self.detach(participant, parts);
+        let feeds = self.open_feeds(participant, &peer.sends, parts);
+        let moved = MovedPeer { id: peer.peer, participant, conference: self.conference.id(), feeds };
+        parts.io[peer.io].command(PeerCommand::Move(Box::new(moved)));
+        let receives = peer.receives;
+        self.peers.insert(participant, peer);
+        receives
     }
 
     /// Takes a participant's connection down, if it has one.
     fn detach(&mut self, participant: ParticipantId, parts: &Parts) {
         let Some(old) = self.peers.remove(&participant) else { return };
         parts.io[old.io].command(PeerCommand::Remove(old.peer));
+        self.close_feeds(participant);
+    }
+
+    fn close_feeds(&self, participant: ParticipantId) {
         for kind in [SourceKind::Main, SourceKind::Content] {
             let source = SourceId { participant, kind };
             let _ = self.inbox.pictures.push(PictureCommand::SourceGone(source));

@@ -149,6 +149,7 @@ impl ControlState {
                 };
                 Input::SourceLive { source: *source, medium, live: *live }
             }
+            PeerNews::Digit(digit) => Input::Digit { participant, digit: *digit },
             PeerNews::Way(way) => {
                 Input::Estimate { participant, kbps: way.estimate_kbps, starving: way.starving }
             }

@@ -138,6 +138,16 @@ impl Downlink {
         }
     }
 
+    /// The receiver goes on in another meeting: of this one nothing follows, and that one is told of the way anew.
+    pub fn move_on(&mut self, participant: ParticipantId) {
+        self.participant = participant;
+        self.told = None;
+        for line in self.lines.iter_mut().flatten() {
+            line.switch.select(None);
+            (line.scene, line.dark, line.gave_up) = (None, None, false);
+        }
+    }
+
     /// What could be used of the way, in kbit/s: the most that its pictures are worth, and a quarter for packet headers,
     /// sound, and what is sent again. An estimator probes no further.
     pub fn desired_kbps(&self) -> u32 {

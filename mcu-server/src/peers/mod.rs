@@ -11,7 +11,7 @@ mod seat;
 pub use downlink::{Downlink, Verdict, WayNews};
 pub use lines::{LineFeeds, PictureLine, SoundLine, index};
 pub use news::{News, NewsSender, PeerNews};
-pub use seat::{NewPeer, Seat};
+pub use seat::{MovedPeer, NewPeer, Seat};
 
 use crate::engine::fanout::ViewTable;
 use crate::engine::outgoing::{SoundBurst, VideoBurst};
@@ -34,6 +34,8 @@ const HOUSEKEEPING: Duration = Duration::from_millis(100);
 pub enum PeerCommand {
     /// A peer is this thread's from now on.
     Add(Box<NewPeer>),
+    /// A peer goes on in another meeting.
+    Move(Box<MovedPeer>),
     /// A peer is to be closed and forgotten.
     Remove(PeerId),
     /// A conference whose peers live here has a new plan.
@@ -86,6 +88,7 @@ impl Peers {
     pub fn command(&mut self, command: PeerCommand, now: Mono) {
         match command {
             PeerCommand::Add(new) => self.add(*new, now),
+            PeerCommand::Move(moved) => self.move_on(*moved, now),
             PeerCommand::Remove(peer) => self.remove(peer, now),
             PeerCommand::Plan(plan) => self.plan(plan),
             PeerCommand::Conference(conference, inbox) => {
@@ -120,6 +123,25 @@ impl Peers {
         }
         self.seats.insert(peer, seat);
         self.touched.push(peer);
+    }
+
+    fn move_on(&mut self, moved: MovedPeer, now: Mono) {
+        let MovedPeer { id, participant, conference, .. } = moved;
+        let Some(seat) = self.seats.get_mut(&id) else {
+            // It closed meanwhile, and said so where it was.
+            return self.news.tell(News { peer: id, participant, conference, what: PeerNews::Closed });
+        };
+        if let Some(before) = self.meetings.get_mut(&seat.conference) {
+            before.peers.retain(|other| *other != id);
+        }
+        seat.move_on(moved);
+        if let Some(meeting) = self.meetings.get_mut(&conference) {
+            meeting.peers.push(id);
+            if let Some(plan) = meeting.views.current() {
+                seat.select(plan, now);
+            }
+        }
+        self.touched.push(id);
     }
 
     fn remove(&mut self, peer: PeerId, now: Mono) {

@@ -2,6 +2,7 @@
 //! statistics, which come again; that a peer has gone is also found by control's own clock.
 
 use super::downlink::WayNews;
+use mcu_core::conference::keypad::Digit;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId, SourceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,8 @@ pub enum PeerNews {
     Closed,
     /// Packets of a source began to arrive, or have stopped.
     Live(SourceId, Medium, bool),
+    /// Somebody pressed a key.
+    Digit(Digit),
     /// What the way to the peer can carry.
     Way(WayNews),
     /// Figures of the last second.

@@ -38,6 +38,43 @@ pub struct NewPeer {
     pub rtp_offsets: [u32; 2],
 }
 
+/// A peer on its way to another meeting: the same association, the same numbers, other people.
+pub struct MovedPeer {
+    /// Its id.
+    pub id: PeerId,
+    /// Who it is there.
+    pub participant: ParticipantId,
+    /// Where.
+    pub conference: ConferenceId,
+    /// The engine's ends of what it sends.
+    pub feeds: LineFeeds,
+}
+
+/// What one peer sends, line by line.
+struct Received {
+    sync: LipSync,
+    pictures: [Option<PictureLine>; 2],
+    sounds: [Option<SoundLine>; 2],
+}
+
+impl Received {
+    fn new(participant: ParticipantId, conference: ConferenceId, feeds: LineFeeds) -> Self {
+        let mut sync = LipSync::default();
+        let source = |kind| SourceId { participant, kind };
+        let [main_picture, content_picture] = feeds.pictures;
+        let [main_sound, content_sound] = feeds.sounds;
+        let mut picture = |kind, intake: Option<_>| {
+            intake.and_then(|intake| PictureLine::new(conference, source(kind), intake, &mut sync))
+        };
+        let pictures =
+            [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
+        let mut sound =
+            |kind, feed: Option<_>| feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync));
+        let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
+        Self { sync, pictures, sounds }
+    }
+}
+
 /// The sound that is sent: in which codec, if any, and its numbering.
 struct SentSound {
     codec: Option<AudioCodec>,
@@ -63,18 +100,7 @@ impl Seat {
     /// Takes a place.
     pub fn new(new: NewPeer) -> Self {
         let NewPeer { id, participant, conference, mut peer, ports: _, feeds, rtp_offsets } = new;
-        let mut sync = LipSync::default();
-        let source = |kind| SourceId { participant, kind };
-        let [main_picture, content_picture] = feeds.pictures;
-        let [main_sound, content_sound] = feeds.sounds;
-        let mut picture = |kind, intake: Option<_>| {
-            intake.and_then(|intake| PictureLine::new(conference, source(kind), intake, &mut sync))
-        };
-        let pictures =
-            [picture(SourceKind::Main, main_picture), picture(SourceKind::Content, content_picture)];
-        let mut sound =
-            |kind, feed: Option<_>| feed.and_then(|feed| SoundLine::new(source(kind), feed, &mut sync));
-        let sounds = [sound(SourceKind::Main, main_sound), sound(SourceKind::Content, content_sound)];
+        let Received { sync, pictures, sounds } = Received::new(participant, conference, feeds);
         let offset = |line: Line| peer.send_codec(line).map(|_| rtp_offsets[index(line.kind)]);
         let offsets = [offset(Line::MAIN_VIDEO), offset(Line::CONTENT_VIDEO)];
         let downlink = Downlink::new(participant, offsets);
@@ -85,6 +111,15 @@ impl Seat {
             timestamp_offset: rtp_offsets[1],
         };
         Self { id, participant, conference, peer, sync, pictures, sounds, downlink, sound }
+    }
+
+    /// Goes on in another meeting. What was being received begins anew there; what is sent goes on with its numbers.
+    pub(super) fn move_on(&mut self, moved: MovedPeer) {
+        let MovedPeer { id: _, participant, conference, feeds } = moved;
+        let Received { sync, pictures, sounds } = Received::new(participant, conference, feeds);
+        (self.participant, self.conference) = (participant, conference);
+        (self.sync, self.pictures, self.sounds) = (sync, pictures, sounds);
+        self.downlink.move_on(participant);
     }
 
     pub(super) fn local_ufrag(&self) -> Option<&str> {
@@ -197,6 +232,7 @@ impl Seat {
                     self.sync.report(key, report);
                 }
             }
+            PeerEvent::Digit(digit) => news.tell(self.news(PeerNews::Digit(digit))),
             PeerEvent::KeyframeRequested { line } => {
                 return self.downlink.keyframe_requested(line.kind, now);
             }

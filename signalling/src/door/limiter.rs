@@ -6,7 +6,7 @@
 //!    opens it, so that guessers cannot lock the host out. Participants who are in need no PIN again.
 //! 3. A wrong attempt at a room in that state empties the address's bucket: many addresses, each with a burst of
 //!    its own, guess at the host's PIN at a fifth of the pace.
-//! 4. The echo test has no PIN, but costs the node something: each address has a bucket of starts.
+//! 4. The echo test and the reception have no PIN, but cost the node something: each address has a bucket of starts for either.
 //!
 //! A bucket that is full again equals none, so the tables forget nothing by dropping it. When a table is full of
 //! others, the fullest bucket goes first: to wipe out one wrong attempt at a room takes as many others elsewhere
@@ -30,6 +30,10 @@ pub const ROOM_REFILL: Duration = Duration::from_secs(30);
 pub const ECHOES_MAX: u32 = 5;
 /// How long an address waits for one more echo test.
 pub const ECHO_REFILL: Duration = Duration::from_secs(10);
+/// Callers without a PIN from one address in a row: it may be a proxy with a building behind it.
+pub const RECEPTIONS_MAX: u32 = 10;
+/// How long an address waits for one more.
+pub const RECEPTION_REFILL: Duration = Duration::from_secs(2);
 /// Buckets of addresses: about 2 MiB.
 pub const ADDRESSES_TRACKED_MAX: usize = 16_384;
 /// Buckets of rooms: about 1 MiB.
@@ -76,6 +80,7 @@ pub struct Limiter {
     addresses: Buckets<Source>,
     rooms: Buckets<Alias>,
     echoes: Buckets<Source>,
+    receptions: Buckets<Source>,
 }
 
 impl Default for Limiter {
@@ -84,6 +89,7 @@ impl Default for Limiter {
             addresses: Buckets::new(ADDRESS_FAILURES_MAX, ADDRESS_REFILL, ADDRESSES_TRACKED_MAX),
             rooms: Buckets::new(ROOM_FAILURES_MAX, ROOM_REFILL, ROOMS_TRACKED_MAX),
             echoes: Buckets::new(ECHOES_MAX, ECHO_REFILL, ADDRESSES_TRACKED_MAX),
+            receptions: Buckets::new(RECEPTIONS_MAX, RECEPTION_REFILL, ADDRESSES_TRACKED_MAX),
         }
     }
 }
@@ -133,13 +139,15 @@ impl Limiter {
     /// # Errors
     /// How long to wait, when there were too many.
     pub fn echo(&mut self, source: Source, now: Mono) -> Result<(), Duration> {
-        match self.echoes.wait(&source, now) {
-            Some(retry_after) => Err(retry_after),
-            None => {
-                self.echoes.take(source, 1, now);
-                Ok(())
-            }
-        }
+        self.echoes.one(source, now)
+    }
+
+    /// Counts a caller without a PIN.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many.
+    pub fn reception(&mut self, source: Source, now: Mono) -> Result<(), Duration> {
+        self.receptions.one(source, now)
     }
 }
 
@@ -154,6 +162,15 @@ pub(crate) struct Buckets<K> {
 }
 
 impl<K: Ord + Clone> Buckets<K> {
+    /// Takes one token of `key`, or says how long to wait for it.
+    fn one(&mut self, key: K, now: Mono) -> Result<(), Duration> {
+        if let Some(retry_after) = self.wait(&key, now) {
+            return Err(retry_after);
+        }
+        self.take(key, 1, now);
+        Ok(())
+    }
+
     /// None tracked: every key has `tokens_max`, and gets one back each `refill`.
     pub(crate) const fn new(tokens_max: u32, refill: Duration, tracked_max: usize) -> Self {
         Self { tokens_max, refill, tracked_max, full_at: BTreeMap::new(), by_moment: BTreeSet::new() }

@@ -49,6 +49,17 @@ impl Door {
         answer
     }
 
+    /// Lets a caller without a PIN into a reception, whatever it dialled. What it enters there goes by [`Self::knock`].
+    ///
+    /// # Errors
+    /// [`ApiError::TooManyRequests`], and whatever the control thread has against it.
+    pub(crate) async fn receive(&self, state: &ApiState, request: JoinRequest) -> Result<Joined, ApiError> {
+        let source = Source::from(*request.from.expose());
+        self.wait_of(source, &request.alias, state)?;
+        self.limiter().reception(source, state.clock.mono()).map_err(too_many)?;
+        state.control.ask(|reply| Command::Receive { request, reply }).await
+    }
+
     /// One attempt, in turn.
     async fn attempt(
         &self,

@@ -5,6 +5,7 @@
 //!             |         |                                  |
 //!            4xx    403, 480, 486                         488
 //! ```
+//! Whoever dialled no PIN is let into a reception by the door, and from there into its meeting by [`reception`].
 //!
 //! Flow: `switchboard` -> **here** -> control thread; answers by [`Pending`]. Thread: the server's runtime. Bounds:
 //! `limits::SIP_CALLS_MAX` calls; the router's request time until the answer, and 64*T1 (32 s) for its ACK. A caller who hangs up
@@ -16,8 +17,9 @@ use super::answer::{Answer, missing_extensions};
 use super::dialog::Dialog;
 use super::flow::Flow;
 use super::goodbye::{self, End};
-use super::invitation::{accepted, information, name_of, offered, timer};
+use super::invitation::{accepted, information, keyed, name_of, offered, timer};
 use super::pending::{News, Pending};
+use super::reception::{self, Admitted};
 use super::session_timer::{Due, SessionTimer};
 use super::switchboard::{Inquiry, Line, Switchboard, answer, new_tag, no_place};
 use crate::command::{Command, Identity, JoinRequest, Offer, SipLeg};
@@ -56,22 +58,16 @@ pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow:
         () = pending.given_up() => return pending.respond(Answer::new(StatusCode::RequestTerminated)),
     };
     match entered {
-        Ok((call, inlets, said)) => {
+        Ok((call, inquiries, said)) => {
             board.counters.answered.fetch_add(1, Ordering::Relaxed);
             pending.respond(said);
-            call.live(pending, inlets).await;
+            call.live(pending, inquiries).await;
         }
         Err(refusal) => {
             refused.fetch_add(1, Ordering::Relaxed);
             pending.respond(refusal);
         }
     }
-}
-
-/// What a call listens to besides its INVITE.
-struct Inlets {
-    inquiries: mpsc::Receiver<Inquiry>,
-    events: mpsc::Receiver<EventText>,
 }
 
 /// A session that stands: the offer, and what it was answered with.
@@ -88,12 +84,17 @@ struct Call {
     flow: Flow,
     guest: Guest,
     who: Identity,
+    events: mpsc::Receiver<EventText>,
+    /// What it asks for at its reception, while it is there, and the PIN that it has entered.
+    reception: Option<JoinRequest>,
+    entered: Option<Secret<String>>,
     contact: Header,
     session: Session,
     timer: Option<SessionTimer>,
-    /// An offer is being answered: at most one.
+    /// An offer is being answered, or a PIN tried: one at a time.
     negotiating: bool,
-    /// That, and a refresh of ours.
+    admitting: bool,
+    /// Those, and a refresh of ours.
     work: JoinSet<Done>,
     line: Line,
     _place: OwnedSemaphorePermit,
@@ -105,10 +106,14 @@ enum Done {
     Agreed(Session, Option<SessionTimer>, Option<Box<Pending>>),
     /// The session stays as it was.
     Unchanged,
+    /// A task that failed: whatever it was, it is not being done any more.
+    Lost,
     /// The answer to a re-INVITE arrived, or never did.
     Acknowledged(bool),
     /// A refresh of ours was answered with a 2xx, or not.
     Refreshed(bool),
+    /// A PIN was right, or not.
+    Admitted(Option<Box<Admitted>>),
 }
 
 /// From the checks to the answer. Dropped halfway, nobody has come in.
@@ -118,7 +123,7 @@ async fn enter(
     flow: Flow,
     tag: &str,
     place: OwnedSemaphorePermit,
-) -> Result<(Call, Inlets, Answer), Answer> {
+) -> Result<(Call, mpsc::Receiver<Inquiry>, Answer), Answer> {
     let missing = missing_extensions(request.headers.iter());
     if !missing.is_empty() {
         return Err(Answer::unsupported(&missing));
@@ -137,7 +142,14 @@ async fn enter(
         via: Via::Sip,
         from: Secret::new(flow.from.ip()),
     };
-    let joined = board.state.door.knock(&board.state, joining).await.map_err(|error| Answer::from(&error))?;
+    let (door, state) = (&board.state.door, &board.state);
+    // No PIN is asked for by keypad, whatever was dialled.
+    let reception = (joining.pin.expose().is_empty() && !alias.is_echo()).then(|| joining.clone());
+    let joined = match reception {
+        Some(_) => door.receive(state, joining).await,
+        None => door.knock(state, joining).await,
+    };
+    let joined = joined.map_err(|error| Answer::from(&error))?;
     let contact = board.told.contact(alias.as_str(), flow.transport, request);
     let (participant, conference, role) = (joined.participant, joined.conference, joined.role);
     let who = Identity { participant, conference, role, alias };
@@ -154,15 +166,19 @@ async fn enter(
                 flow,
                 guest,
                 who,
+                events,
+                reception,
+                entered: None,
                 contact,
                 session,
                 timer,
                 negotiating: false,
+                admitting: false,
                 work,
                 line,
                 _place: place,
             };
-            Ok((call, Inlets { inquiries, events }, said))
+            Ok((call, inquiries, said))
         }
         Err(error) => {
             guest.leave().await;
@@ -199,8 +215,8 @@ async fn negotiate(
 
 impl Call {
     /// Until it ends, whoever ends it.
-    async fn live(mut self, mut pending: Pending, inlets: Inlets) {
-        let end = self.listen(&mut pending, inlets).await;
+    async fn live(mut self, mut pending: Pending, inquiries: mpsc::Receiver<Inquiry>) {
+        let end = self.listen(&mut pending, inquiries).await;
         tracing::debug!(conference = %self.who.conference, participant = %self.who.participant, ?end, "call over");
         let Self { board, mut dialog, flow, guest, mut work, line, .. } = self;
         // Requests for it are for nobody from here on, and an offer that is being answered is refused.
@@ -212,8 +228,7 @@ impl Call {
         }
     }
 
-    async fn listen(&mut self, pending: &mut Pending, inlets: Inlets) -> End {
-        let Inlets { mut inquiries, mut events } = inlets;
+    async fn listen(&mut self, pending: &mut Pending, mut inquiries: mpsc::Receiver<Inquiry>) -> End {
         let ack_wait = sleep(self.board.ack_time_max);
         tokio::pin!(ack_wait);
         let mut acknowledged = false;
@@ -233,12 +248,13 @@ impl Call {
                 },
                 () = &mut ack_wait, if !acknowledged => return ending.unwrap_or(End::NotAcknowledged),
                 Some(inquiry) = inquiries.recv() => self.inquire(inquiry).await,
-                event = events.recv(), if ending.is_none() => match event {
+                // While it moves, what its reception says last is not meant for it.
+                event = self.events.recv(), if ending.is_none() && !self.admitting => match event {
                     // Control let go of us without a word: as of a client that does not listen.
                     None => Some(End::Closed(None)),
-                    Some(event) => event.closing().map(|reason| End::Closed(Some(reason))),
+                    Some(event) => self.told(&event),
                 },
-                Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Unchanged)),
+                Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Lost)),
                 () = sleep(until_due), if ending.is_none() => self.time(),
             };
             match over {
@@ -251,6 +267,35 @@ impl Call {
                 return end;
             }
         }
+    }
+
+    fn told(&mut self, event: &EventText) -> Option<End> {
+        if let Some(pin) = event.pin() {
+            self.entered = Some(pin.clone());
+            self.admit();
+        }
+        event.closing().map(|reason| End::Closed(Some(reason)))
+    }
+
+    /// Tries the PIN that was entered, once nothing else is being changed.
+    fn admit(&mut self) {
+        if self.negotiating || self.admitting {
+            return;
+        }
+        let (Some(reception), Some(pin)) = (&self.reception, self.entered.take()) else { return };
+        let (request, from) = (JoinRequest { pin, ..reception.clone() }, self.who.clone());
+        let board = Arc::clone(&self.board);
+        self.admitting = true;
+        self.work.spawn(async move {
+            Done::Admitted(reception::admit(&board.state, from, request).await.map(Box::new))
+        });
+    }
+
+    fn admitted(&mut self, admitted: Admitted) {
+        let Admitted { who, guest, events } = admitted;
+        (self.who, self.events, self.reception) = (who, events, None);
+        // Who it was at the reception has left.
+        std::mem::replace(&mut self.guest, guest).stay();
     }
 
     fn until_due(&self) -> Duration {
@@ -285,10 +330,23 @@ impl Call {
                         Done::Acknowledged(arrived == Ok(true))
                     });
                 }
+                self.admit();
                 None
             }
             Done::Unchanged => {
                 self.negotiating = false;
+                self.admit();
+                None
+            }
+            Done::Admitted(admitted) => {
+                self.admitting = false;
+                if let Some(admitted) = admitted {
+                    self.admitted(*admitted);
+                }
+                None
+            }
+            Done::Lost => {
+                (self.negotiating, self.admitting) = (false, false);
                 None
             }
             Done::Acknowledged(true) => None,
@@ -307,7 +365,7 @@ impl Call {
     async fn inquire(&mut self, inquiry: Inquiry) -> Option<End> {
         // Whoever asks has our last answer: what came of it counts first.
         while let Some(done) = self.work.try_join_next() {
-            if let Some(end) = self.done(done.unwrap_or(Done::Unchanged)) {
+            if let Some(end) = self.done(done.unwrap_or(Done::Lost)) {
                 answer(inquiry.transaction, Answer::unknown_call()).await;
                 return Some(end);
             }
@@ -334,7 +392,10 @@ impl Call {
                 }
                 Err(said) => said,
             },
-            Method::Info => information(request),
+            Method::Info => {
+                self.key(request);
+                information(request)
+            }
             Method::Options => Answer::capable(),
             _ => Answer::not_allowed(),
         };
@@ -342,12 +403,20 @@ impl Call {
         None
     }
 
+    /// A key that is told by INFO counts where none can come with the sound, lest it count twice.
+    fn key(&self, request: &Request) {
+        let by_sound = self.session.answer.contains("telephone-event");
+        if let Some(digit) = keyed(request).filter(|_| !by_sound) {
+            self.board.state.control.tell(Command::Digit { who: self.who.clone(), digit });
+        }
+    }
+
     /// What a re-INVITE or UPDATE offers.
     ///
     /// # Errors
     /// What it is answered with at once: a refusal, or the 200 that refreshes a session without changing it.
     fn consider(&mut self, request: &Request) -> Result<(String, Option<SessionTimer>), Answer> {
-        if self.negotiating {
+        if self.negotiating || self.admitting {
             // RFC 3261 §14.2 names 500 with Retry-After; after 491 the far end tries again by itself (§14.1).
             return Err(Answer::new(StatusCode::RequestPending));
         }

@@ -6,6 +6,7 @@ use super::answer::{Answer, INFO_TYPES, SDP_TYPE, allow, supported};
 use super::session_timer::{self, Refused, SessionTimer};
 use crate::problem::ApiError;
 use crate::sdp::precheck;
+use mcu_core::conference::keypad::Digit;
 use mcu_core::conference::roster::DisplayName;
 use mcu_core::time::Mono;
 use percent_encoding::percent_decode_str;
@@ -59,7 +60,7 @@ pub(super) fn accepted(contact: &Header, timer: Option<SessionTimer>) -> Answer 
     Answer::new(StatusCode::OK).with_all([contact.clone(), allow(), supported()]).with_all(headers)
 }
 
-/// To INFO: what it may carry is taken, and for now ignored: key frames are asked for by RTCP, and there is no menu for digits.
+/// To INFO: what it may carry is taken; see [`keyed`] for keys. Key frames are asked for by RTCP.
 pub(super) fn information(request: &Request) -> Answer {
     let known = body_type(request).is_some_and(|kind| INFO_TYPES.contains(&kind.as_str()));
     if known || request.body.is_empty() {
@@ -67,6 +68,19 @@ pub(super) fn information(request: &Request) -> Answer {
     } else {
         Answer::not_a_body(&INFO_TYPES)
     }
+}
+
+/// The key that an INFO of `application/dtmf-relay` tells: a line `Signal=5`, and how long it was held, which nobody asks.
+pub(super) fn keyed(request: &Request) -> Option<Digit> {
+    if body_type(request).as_deref() != Some(INFO_TYPES[1]) {
+        return None;
+    }
+    let said = std::str::from_utf8(&request.body).ok()?.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("signal").then_some(value.trim())
+    })?;
+    let mut keys = said.chars();
+    Digit::parse(keys.next()?).filter(|_| keys.next().is_none())
 }
 
 /// What others read: the name in From, else its user part, else a word for whoever says neither.

@@ -19,6 +19,7 @@ mod goodbye;
 mod intake;
 mod invitation;
 mod pending;
+mod reception;
 mod session_timer;
 mod streams;
 mod switchboard;

@@ -210,6 +210,14 @@ async fn control_thread(
                 copy = Some(Command::Join { request: request.clone(), reply: silent() });
                 let _ = reply.send(admit(&request));
             }
+            Command::Receive { request, reply } => {
+                copy = Some(Command::Receive { request: request.clone(), reply: silent() });
+                let _ = reply
+                    .send(admit(&JoinRequest { alias: Alias::parse(Alias::ECHO).expect("fair"), ..request }));
+            }
+            Command::Refused { reply, .. } => drop(reply.send(Ok(()))),
+            Command::Transfer { reply, .. } => drop(reply.send(Err(ApiError::Internal))),
+            Command::Digit { .. } => {}
             Command::CreateRoom { room: new, reply } => {
                 let made = Room {
                     name: new.name.as_str().into(),

@@ -26,6 +26,7 @@ pub use sip::{LocalPorts, SipConfig, SipPeer};
 pub use webrtc::{PeerCounters, SendError, SendMeta, WebRtcPeer};
 
 use bytes::Bytes;
+use mcu_core::conference::keypad::Digit;
 use mcu_core::media::packet::{Packet, SenderReport};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -97,6 +98,8 @@ pub enum PeerEvent {
         /// The pair of clocks.
         report: SenderReport,
     },
+    /// Somebody pressed a key (RFC 4733).
+    Digit(Digit),
     /// The receiver cannot go on without a key frame (PLI or FIR).
     KeyframeRequested {
         /// The line of our picture.

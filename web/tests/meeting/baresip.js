@@ -102,6 +102,17 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
         return png.includes('IEND') && png;
       });
     },
+    /** What it has heard from a second of its recording on: 16 bits a sample, at most the last 20 s; nothing until there is something. */
+    async recording(from) {
+      const file = (await readdir(folder)).find((name) => name.endsWith('-dec.wav'));
+      const wav = file ? await readFile(join(folder, file)) : Buffer.alloc(0);
+      if (wav.length < 44) return { bytes: Buffer.alloc(0), rate: 8_000, channels: 1, from };
+      const [channels, rate] = [wav.readUInt16LE(22), wav.readUInt32LE(24)];
+      const frame = 2 * channels;
+      const seconds = (wav.length - 44) / frame / rate;
+      const start = Math.max(from, seconds - 20);
+      return { bytes: wav.subarray(44 + Math.floor(start * rate) * frame), rate, channels, from: start };
+    },
     /** The last second that it has heard, as samples, and how many there are in a second; none until there is one. */
     async sound() {
       const file = (await readdir(folder)).find((name) => name.endsWith('-dec.wav'));

@@ -6,6 +6,7 @@
 mod calls;
 mod crowds;
 mod phone;
+mod reception;
 mod refusals;
 
 use super::*;

@@ -17,10 +17,10 @@ async fn answered(exchange: &Exchange, method: &str, headers: &str, body: &str) 
 }
 
 #[tokio::test]
-async fn a_wrong_pin_no_pin_and_no_such_room_are_one_answer() {
+async fn a_wrong_pin_and_no_such_room_are_one_answer() {
     let exchange = Exchange::new().await;
     let mut answers = Vec::new();
-    for user in ["daily.000000", "daily", "nothing-here.314159", "Not%20An%20Alias"] {
+    for user in ["daily.000000", "nothing-here.314159", "Not%20An%20Alias.314159"] {
         answers.push(refused(&exchange, user).await.gist());
     }
     assert_eq!(answers[0].0, 403);
@@ -28,6 +28,26 @@ async fn a_wrong_pin_no_pin_and_no_such_room_are_one_answer() {
     let mut phone = exchange.phone().await;
     phone.call("Daily.314159").await;
     assert_eq!(exchange.offers().len(), 1, "the control: the right PIN, and no other, came to an offer");
+}
+
+#[tokio::test]
+async fn whoever_dials_no_pin_is_received_whether_there_is_such_a_room_or_not() {
+    let exchange = Exchange::new().await;
+    for user in ["daily", "nothing-here", "Not%20An%20Alias"] {
+        exchange.phone().await.call(user).await;
+    }
+    assert_eq!((exchange.joins(), exchange.offers().len()), (0, 3));
+}
+
+#[tokio::test]
+async fn receptions_are_not_endless() {
+    let exchange = Exchange::new().await;
+    for _ in 0..crate::door::limiter::RECEPTIONS_MAX {
+        exchange.phone().await.call("daily").await;
+    }
+    let answer = refused(&exchange, "daily").await;
+    assert_eq!((answer.status(), answer.header("Retry-After")), (480, Some("2")));
+    assert_eq!(refused(&exchange, "daily.314159").await.status(), 200, "the control: with a PIN");
 }
 
 #[tokio::test]

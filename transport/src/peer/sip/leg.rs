@@ -11,7 +11,9 @@ use super::received::Received;
 use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
 use super::way::Way;
 use crate::payload::Vp8Numbers;
+use crate::receive::TelephoneEvents;
 use bytes::{Bytes, BytesMut};
+use mcu_core::conference::keypad::Digit;
 use mcu_core::limits::STREAMS_PER_PEER_MAX;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
@@ -55,7 +57,9 @@ impl Arena {
 pub(super) enum Taking {
     /// It is one of the line's.
     Packet(LineCodec, Packet),
-    /// It authenticated, and nobody needs it: events, and what comes while the line is not to be received.
+    /// Somebody pressed a key.
+    Digit(Digit),
+    /// It authenticated, and nobody needs it: the rest of an event, and what comes while the line is not to be received.
     Nothing,
     /// It did not authenticate, cannot be read, or came from where nothing may come from.
     Refused,
@@ -87,6 +91,7 @@ pub(super) struct Leg {
     clock: ClockRate,
     payload_type: u8,
     events: Option<u8>,
+    keys: TelephoneEvents,
     feedback: Feedback,
     inbound: Option<Session>,
     outbound: Option<Session>,
@@ -128,6 +133,7 @@ impl Leg {
             clock: clock_rate(taken.format),
             payload_type: taken.payload_type,
             events: taken.events,
+            keys: TelephoneEvents::default(),
             feedback: taken.feedback,
             inbound,
             outbound,
@@ -185,8 +191,12 @@ impl Leg {
         if place.newest {
             self.way.heard_rtp(source, self.mux, now);
         }
-        if !self.receives || Some(payload_type) == self.events {
+        if !self.receives {
             return Taking::Nothing;
+        }
+        if Some(payload_type) == self.events {
+            let payload = arena.scratch.get(payload).unwrap_or_default();
+            return self.keys.take(timestamp, payload, now).map_or(Taking::Nothing, Taking::Digit);
         }
         if payload_type != self.payload_type {
             return Taking::UnknownFormat;

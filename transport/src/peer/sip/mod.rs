@@ -173,6 +173,7 @@ impl SipPeer {
             Taking::Packet(codec, packet) => {
                 self.outbox.push_back(PeerOutput::Event(PeerEvent::Packet { line, codec, packet }));
             }
+            Taking::Digit(digit) => self.outbox.push_back(PeerOutput::Event(PeerEvent::Digit(digit))),
             Taking::Nothing => {}
             Taking::UnknownFormat => self.counters.unknown_format += 1,
             Taking::Refused => {

@@ -326,3 +326,33 @@ fn what_a_device_says_of_its_sound_is_no_bound_for_its_picture() {
         [Some(1_500), Some(1_500), Some(384)]
     );
 }
+
+#[test]
+fn a_key_is_told_once_of_the_device_and_of_nobody_else() {
+    let (mut peer, _) = accept(ROOM_SYSTEM);
+    let mut device = session(KEY, false);
+    let key = |sequence: u16, code: u8| {
+        let mut packet = sound(sequence, 101);
+        packet.truncate(12);
+        // All packets of one key carry the moment of its beginning.
+        packet[4..8].copy_from_slice(&(u32::from(code) * 48_000).to_be_bytes());
+        packet.extend([code, 0x0a, 3, 0xc0]);
+        packet
+    };
+    let pressed = |peer: &mut SipPeer, packet: &[u8], now| {
+        arrive(peer, packet, "198.51.100.7:50000", 40_000, now);
+        let digit = |output| match output {
+            PeerOutput::Event(PeerEvent::Digit(digit)) => Some(digit.as_char()),
+            _ => None,
+        };
+        outputs(peer, now).into_iter().filter_map(digit).collect::<String>()
+    };
+    assert_eq!(pressed(&mut peer, &key(1, 1), NOW), "", "nobody has sealed it");
+    let mut told = String::new();
+    for (sequence, code) in [(1, 1), (2, 1), (3, 1), (4, 11)] {
+        let mut packet = key(sequence, code);
+        device.protect(&mut packet).expect("sealed");
+        told += &pressed(&mut peer, &packet, NOW + Duration::from_millis(20 * u64::from(sequence)));
+    }
+    assert_eq!(told, "1#");
+}

@@ -1,0 +1,131 @@
+//! People with nothing but a keypad.
+
+use super::*;
+use crate::conference::keypad::Digit;
+use crate::conference::prompt::Prompt;
+use crate::conference::reception::{Shut, Words};
+
+impl Meeting {
+    fn press(&mut self, id: ParticipantId, keys: &str) {
+        for key in keys.chars() {
+            let digit = Digit::parse(key).expect("a key");
+            self.give(Input::Digit { participant: id, digit }).expect("it is here");
+            self.run_for(200);
+        }
+    }
+
+    /// What was said to `id` since `from`.
+    fn said(&self, id: ParticipantId, from: Mono) -> Vec<Prompt> {
+        let said = self.log.iter().filter_map(|(at, effect)| match effect {
+            Effect::Announce { to, prompt } if to.includes(id) && *at >= from => Some(*prompt),
+            _ => None,
+        });
+        said.collect()
+    }
+}
+
+/// A browser and a telephone.
+fn with_telephone() -> Meeting {
+    let mut meeting = Meeting::of_browsers(1, true);
+    meeting.enter(p(2), Via::Sip, false, false);
+    meeting.run_for(1_000);
+    meeting
+}
+
+#[test]
+fn a_telephone_mutes_itself_and_speaks_again_and_others_see_it() {
+    let mut meeting = with_telephone();
+    for (muted, said) in [(true, Prompt::Muted), (false, Prompt::Unmuted)] {
+        let from = meeting.now;
+        meeting.press(p(2), "*6");
+        assert_eq!(meeting.said(p(2), from), [said]);
+        assert_eq!(meeting.said(p(1), from), [], "who has a client of ours reads it");
+        let told = meeting.heard(p(1), from);
+        let roster = told.iter().rev().find_map(|(_, event)| match event {
+            Event::Roster { participants } => Some(participants),
+            _ => None,
+        });
+        let entry = roster.and_then(|roster| roster.iter().find(|entry| entry.id == p(2)));
+        assert_eq!(entry.map(|entry| entry.muted), Some(muted));
+        assert_eq!(meeting.plan().sound.speakers.contains(&SourceId::main(p(2))), !muted);
+    }
+}
+
+#[test]
+fn a_room_system_goes_through_the_layouts() {
+    let mut meeting = with_telephone();
+    let layouts: Vec<LayoutChoice> = (0..3)
+        .map(|_| {
+            meeting.press(p(2), "*8");
+            meeting.conference.participant(p(2)).expect("it is here").layout
+        })
+        .collect();
+    assert_eq!(layouts, [LayoutChoice::Grid, LayoutChoice::Speaker, LayoutChoice::Auto]);
+}
+
+#[test]
+fn who_leaves_by_keys_hears_goodbye_first_and_no_single_key_does_anything() {
+    let mut meeting = with_telephone();
+    let from = meeting.now;
+    meeting.press(p(2), "1#2*36#");
+    meeting.run_for(10_000);
+    assert_eq!(meeting.said(p(2), from), []);
+    let from = meeting.now;
+    meeting.press(p(2), "##");
+    assert_eq!(meeting.said(p(2), from), [Prompt::Goodbye]);
+    assert!(meeting.conference.participant(p(2)).is_some());
+    meeting.run_for(2_000);
+    assert!(meeting.conference.participant(p(2)).is_none());
+    let left = Effect::Disconnect { participant: p(2), reason: ClosingReason::Left };
+    assert!(meeting.log.iter().any(|(_, effect)| *effect == left));
+    assert!(meeting.conference.participant(p(1)).is_some());
+}
+
+/// A reception with a caller who has connected.
+fn reception() -> Meeting {
+    let words = Words { title: "daily".into(), enter_pin: "PIN?".into(), pin_wrong: "No.".into() };
+    let settings =
+        Settings { participants_max: 1, reception: Some(words), ..Settings::new("daily", "daily") };
+    let mut meeting = Meeting::with(settings);
+    meeting.enter(p(1), Via::Sip, false, false);
+    meeting.run_for(1_000);
+    meeting
+}
+
+fn entered(meeting: &Meeting) -> Vec<&str> {
+    let entered = meeting.log.iter().filter_map(|(_, effect)| match effect {
+        Effect::Entered { entered, .. } => Some(entered.expose()),
+        _ => None,
+    });
+    entered.collect()
+}
+
+#[test]
+fn a_caller_is_asked_for_a_pin_and_what_it_enters_is_tried() {
+    let mut meeting = reception();
+    assert_eq!(meeting.said(p(1), Mono::ZERO), [Prompt::Welcome, Prompt::EnterPin]);
+    meeting.press(p(1), "27*314159#");
+    assert_eq!(entered(&meeting), ["314159"]);
+    // Keys that are controls in a meeting are none here: it is not muted, and it is still here.
+    meeting.give(Input::Refused { participant: p(1), why: Shut::WrongPin }).expect("it is here");
+    meeting.press(p(1), "*6##");
+    let caller = meeting.conference.participant(p(1)).expect("it is here");
+    assert!(!caller.muted);
+    assert_eq!(entered(&meeting), ["314159", "6"]);
+}
+
+#[test]
+fn a_caller_who_enters_nothing_is_let_go_and_the_reception_ends_with_it() {
+    let mut meeting = reception();
+    meeting.run_for(120_000);
+    assert_eq!(meeting.said(p(1), Mono::ZERO).last(), Some(&Prompt::Goodbye));
+    assert_eq!(meeting.log.last().map(|(_, effect)| effect), Some(&Effect::Ended));
+    let gone = Effect::Disconnect { participant: p(1), reason: ClosingReason::Disconnected };
+    assert!(meeting.log.iter().any(|(_, effect)| *effect == gone));
+}
+
+#[test]
+fn nobody_but_the_caller_gets_into_a_reception() {
+    let mut meeting = reception();
+    assert_eq!(meeting.join(p(2), Via::Browser, true), Err(Refusal::RoomFull { participants_max: 1 }));
+}
