@@ -111,6 +111,6 @@ fn who_has_no_client_is_told_by_voice_that_it_is_in_and_told_once() {
     meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false) }).expect("joined");
     assert_eq!(said(&meeting).len(), 1, "it had not left");
     let mut echo = Meeting::with(Settings { echo: true, ..Settings::new("echo", "Echo") });
-    echo.enter(p(1), Via::Sip, false, false);
+    echo.enter(p(1), Via::Sip, true, false);
     assert_eq!(said(&echo), []);
 }
