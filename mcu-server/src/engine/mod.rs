@@ -15,8 +15,9 @@ pub mod rendition;
 pub mod sound;
 pub mod totals;
 
+use mcu_core::conference::To;
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::id::{RenditionId, SourceId};
+use mcu_core::id::{ParticipantId, RenditionId, SourceId};
 use mcu_core::queue::Queue;
 use std::sync::Arc;
 
@@ -45,6 +46,15 @@ pub enum SoundCommand {
     Source(SourceId, intake::SoundFeed),
     /// The source has ended.
     SourceGone(SourceId),
+    /// Says something over the mix of some, after what was said to them before.
+    Announce {
+        /// To whom.
+        to: To,
+        /// 48 kHz, mono. Kept by somebody else as well, lest the sound job give back its memory.
+        sound: Arc<[f32]>,
+    },
+    /// Says nothing more to this one.
+    Hush(ParticipantId),
 }
 
 /// The way into a running engine. Cloning shares it.

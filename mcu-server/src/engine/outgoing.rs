@@ -45,7 +45,7 @@ pub struct SoundBurst {
 /// One packet of the shared mix in each codec, by [`AudioCodec::index`]; absent where nobody who is not heard hears in it.
 pub type SharedPackets = [Option<Arc<[u8]>>; AudioCodec::ALL.len()];
 
-/// A mix for one listener.
+/// A mix for one listener, or one of several who hear the same announcement.
 #[derive(Debug)]
 pub struct PersonalPacket {
     /// Whose own sound is not in it.

@@ -94,6 +94,8 @@ totals! {
         "Sound blocks never mixed: the job came more than 100 ms late"
     sound_encoded "mcu_sound_packets_encoded_total"
         "Sound packets encoded: one for each distinct mix and codec"
+    announcements_dropped "mcu_announcements_dropped_total"
+        "Announcements that somebody did not hear, having four to hear already"
     sound_errors "mcu_sound_codec_errors_total"
         "Times that a sound decoder or encoder refused"
     sound_samples "mcu_sound_samples_total"

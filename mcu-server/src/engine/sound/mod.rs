@@ -1,12 +1,14 @@
 //! The sound half of a conference's engine: every 10 ms, from packets to one mix per distinct set of ears.
 //!
-//! Flow: packet queues -> `ear` (playout buffer, decode, gain, level) -> ranking -> sum -> `mixes` (mix-minus,
+//! Flow: packet queues -> `ear` (playout buffer, decode, gain, level) -> ranking -> sum -> `mixes` (mix-minus, `announcer`,
 //! limiter, encode) -> outlet. Thread: audio pool, one job per conference and beat, never skipped: a late job makes
 //! up for the blocks it missed. Bound: `CATCH_UP_BLOCKS_MAX` blocks at once; what lies further back is counted lost.
 
+mod announcer;
 mod decoders;
 mod ear;
 mod echo;
+mod line;
 mod mixes;
 
 use super::outgoing::Outlet;
@@ -115,6 +117,11 @@ impl SoundEngine {
                 }
                 SoundCommand::Source(source, feed) => self.listen_to(source, feed),
                 SoundCommand::SourceGone(source) => self.ears.retain(|ear| ear.source != source),
+                SoundCommand::Announce { to, sound } => {
+                    let missed = self.mixes.announce(to, &sound, &self.plan.listeners);
+                    self.totals.announcements_dropped.add(missed);
+                }
+                SoundCommand::Hush(participant) => self.mixes.hush(participant),
             }
         }
     }
@@ -169,11 +176,10 @@ impl SoundEngine {
         let start = at - MediaTime::TEN_MS;
         let encoded = self.mixes.encode(&self.plan.listeners);
         self.totals.sound_errors.add(u64::from(encoded.errors));
-        let packets = encoded.personal.len() + encoded.shared.iter().flatten().count();
-        if packets == 0 {
+        self.totals.sound_encoded.add(u64::from(encoded.packets));
+        if encoded.packets == 0 {
             return;
         }
-        self.totals.sound_encoded.add(packets as u64);
         self.outlet.sound(super::outgoing::SoundBurst {
             conference: self.conference,
             at: start,

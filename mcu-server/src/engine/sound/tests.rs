@@ -294,3 +294,5 @@ fn changing_the_codec_with_every_packet_is_borne() {
     assert!(meeting.purity() > 0.95, "{}", meeting.purity());
     assert_eq!(meeting.engine.totals.sound_errors.get(), 0);
 }
+
+mod announcements;
