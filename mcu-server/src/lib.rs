@@ -7,6 +7,7 @@
 //! | `engine` | the media engine of a conference, sans-I/O |
 //! | `peers` | the peers of one io thread, sans-I/O |
 //! | `control` | rooms, meetings, what the API is answered |
+//! | `prompts` | what is said by voice |
 //! | `node` | every thread and queue, put together |
 //! | `serve`, `listen` | listeners, signals, announcement |
 //! | `admin`, `private` | the administrator's token; files that are their owner's alone |
@@ -29,6 +30,7 @@ pub mod node;
 pub mod peers;
 mod private;
 mod process;
+pub mod prompts;
 pub mod serve;
 pub mod store;
 pub mod threads;

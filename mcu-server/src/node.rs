@@ -20,6 +20,7 @@ use crate::engine::pictures::PictureParts;
 use crate::engine::totals::MediaTotals;
 use crate::metrics::{Metrics, Sources};
 use crate::peers::{NewsSender, Peers};
+use crate::prompts::{PromptError, Prompts};
 use crate::store::{Store, StoreError};
 use crate::threads::NodeClock;
 use crate::threads::clock::{ClockCounters, ClockThread};
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The store.
     #[error("store: {0}")]
     Store(#[from] StoreError),
+    /// What is said by voice.
+    #[error(transparent)]
+    Prompts(#[from] PromptError),
     /// Threads.
     #[error(transparent)]
     Pools(#[from] PoolError),
@@ -134,6 +138,11 @@ impl Node {
         let given = config.server.admin_token_file.as_deref().map(admin::from_file).transpose()?;
         let admin = given.unwrap_or_else(|| AdminToken::random(&mut rand::rng()));
         let store = Store::open(data_dir).await?;
+        let prompts = if config.sip.is_on() {
+            Prompts::load(config.sip.language, config.sip.prompts_dir.as_deref())?
+        } else {
+            Prompts::silent()
+        };
 
         // Queues, in flow order.
         let (news, news_inlet) = NewsSender::channel(NEWS_MAX);
@@ -171,6 +180,7 @@ impl Node {
             opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
             outlet,
             store: store.clone(),
+            prompts,
             sip: SipMedia::new(config),
             config: config.clone(),
         };

@@ -1,6 +1,7 @@
 //! The sections of the configuration and their defaults. Units last in names.
 
 use super::ConfigError;
+use crate::prompts::Language;
 use mcu_core::media::frame::Size;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -94,6 +95,10 @@ pub struct SipSection {
     pub advertise: Option<String>,
     /// First and last port of media.
     pub rtp_ports: [u16; 2],
+    /// In which language the node speaks.
+    pub language: Language,
+    /// Folder with recordings that take the place of ours; unset: ours.
+    pub prompts_dir: Option<PathBuf>,
 }
 
 impl Default for SipSection {
@@ -106,6 +111,8 @@ impl Default for SipSection {
             dangerous_tcp_port: 0,
             advertise: None,
             rtp_ports: [40_000, 49_999],
+            language: Language::En,
+            prompts_dir: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::peers::{LineFeeds, MovedPeer, NewPeer, PeerCommand};
 use mcu_core::conference::event::{ClosingReason, Event};
 use mcu_core::conference::input::{Input, Line as SendLine, Receives};
 use mcu_core::conference::plan::MeetingPlan;
-use mcu_core::conference::{Conference, Effect, Refusal, Settings, To};
+use mcu_core::conference::{Conference, Effect, Prompt, Refusal, Settings, To};
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId, SourceId, SourceKind};
 use mcu_core::limits;
 use mcu_core::privacy::Plaintext;
@@ -114,10 +114,10 @@ impl Meeting {
         match effect {
             Effect::Plan(plan) => self.adopt(plan, parts),
             Effect::Event { to, event } => self.tell(to, &event),
-            // Nothing is recorded yet.
-            Effect::Announce { .. } => {}
-            // Nothing is being said yet.
-            Effect::Hush(_) => {}
+            Effect::Announce { to, prompt } => self.announce(to, prompt, parts),
+            Effect::Hush(participant) => {
+                let _ = self.inbox.sound.push(SoundCommand::Hush(participant));
+            }
             Effect::Entered { participant, entered } => {
                 if let Some(socket) = self.sockets.get(&participant) {
                     // Its caller listens, or is being let go.
@@ -149,6 +149,18 @@ impl Meeting {
         self.sockets.retain(|participant, socket| {
             !to.includes(*participant) || socket.try_send(text.clone()).is_ok()
         });
+    }
+
+    /// Says something by voice, after what was said before.
+    pub fn announce(&self, to: To, prompt: Prompt, parts: &Parts) {
+        let sound = Arc::clone(parts.prompts.sound(prompt));
+        // A full inbox drops what is said, as a full queue of the hearer does.
+        let _ = self.inbox.sound.push(SoundCommand::Announce { to, sound });
+    }
+
+    /// Says nothing more to `participant`: neither the rest nor what waits.
+    pub fn hush(&self, participant: ParticipantId) {
+        let _ = self.inbox.sound.push(SoundCommand::Hush(participant));
     }
 
     /// Opens a participant's socket; one that it had is told that it was replaced.

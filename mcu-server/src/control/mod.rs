@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::engine::outgoing::Outlet;
 use crate::engine::pictures::PictureParts;
 use crate::peers::{News, PeerNews};
+use crate::prompts::Prompts;
 use crate::store::Store;
 use crate::threads::NodeClock;
 use crate::threads::clock::ClockThread;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub outlet: Arc<dyn Outlet>,
     /// Keeps rooms.
     pub store: Store,
+    /// What is said by voice.
+    pub prompts: Prompts,
     /// What legs of SIP devices are made with.
     pub sip: SipMedia,
     /// As read at the start.
