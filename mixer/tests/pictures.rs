@@ -1,8 +1,9 @@
 //! Whole canvases, as people would see them, against small PNGs: grids, fits, names in three scripts, avatars,
-//! marks and borders. Text needs the fonts of `scripts/packages.txt`.
+//! marks, borders and cards. Text needs the fonts of `scripts/packages.txt`.
 
 mod snapshot;
 
+use mcu_core::conference::Card;
 use mcu_core::conference::plan::{Fit, Rect, Scene, Tile};
 use mcu_core::id::{ParticipantId, SceneId, SourceId};
 use mcu_core::media::frame::{Frame, FramePool, Size};
@@ -12,6 +13,7 @@ use mixer::video::overlay::Overlay;
 use mixer::video::scale::TileCache;
 use mixer::video::text::{Typeface, font_report};
 use snapshot::{EXACT, SCALED, TEXT, assert_picture};
+use std::sync::Arc;
 
 const SMALL: Size = Size::new(320, 180);
 const LARGE: Size = Size::new(640, 360);
@@ -78,6 +80,16 @@ fn grid(canvas: Size, columns: u16, rows: u16) -> impl Iterator<Item = Rect> {
         width: width - 4,
         height: height - 4,
     })
+}
+
+/// Composes a card.
+fn show_card(title: &str, lines: &[&str], typeface: &Typeface) -> Frame {
+    let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    let card = Some(Arc::new(Card { title: title.to_owned(), lines }));
+    let (id, interval, tiles) = (SceneId(1), FrameInterval::FPS_30, Arc::default());
+    let scene = Scene { id, canvas: LARGE, interval, tiles, card };
+    let mut composer = Composer::new(FramePool::new("canvas", 2));
+    composer.compose(&scene, &[], &mut Overlay::new(typeface)).expect("the pool has room").canvas
 }
 
 /// Scales and composes one scene, as a tick does.
@@ -185,6 +197,29 @@ fn avatars() {
         .map(|((id, rect), name)| Tile { name: name.into(), video: false, ..tile(id, rect) })
         .collect();
     assert_picture("avatars", &show(LARGE, &tiles, &vec![None; 9], &Typeface::system()), TEXT);
+}
+
+#[test]
+fn cards() {
+    let system = Typeface::system();
+    let welcome = ["Please enter the PIN of the meeting,", "then press #", "", "PIN: ••••"];
+    let cards = [
+        ("card", "Daily stand-up", &welcome[..]),
+        ("card-arabic", "الاجتماع الأسبوعي", &["أدخل الرقم السري ثم اضغط #", "3 أشخاص في الاجتماع"]),
+        ("card-han", "每周例会 ・ 週次定例会議", &["请输入会议密码,然后按 # 键"]),
+        (
+            "card-long",
+            "The quarterly meeting of everybody who has ever had anything to do with it",
+            &[
+                "https://meet.example.org/m/the-quarterly-meeting-of-everybody-who-has-ever-had-anything-to-do",
+            ],
+        ),
+        ("card-hostile", "evil\u{202e}gnp.exe\n\u{0}e\u{316}\u{317}\u{318}\u{319}\u{31c}\u{31d}", &[""; 9]),
+    ];
+    for (name, title, lines) in cards {
+        assert_picture(name, &show_card(title, lines, &system), TEXT);
+    }
+    assert_picture("card-without-fonts", &show_card("No font", &["at all"], &Typeface::none()), EXACT);
 }
 
 #[test]

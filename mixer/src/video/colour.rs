@@ -15,6 +15,10 @@ pub const AVATAR_TILE: Yuv = yuv([0x2a, 0x2e, 0x35]);
 pub const SPEAKING: Yuv = yuv([0x34, 0xc7, 0x59]);
 /// Text and marks.
 pub const WHITE_RGB: [u8; 3] = [0xff; 3];
+/// Text below a title (#c3cad6).
+pub const SOFT_RGB: [u8; 3] = [0xc3, 0xca, 0xd6];
+/// The product's own colour, light enough for a dark ground (#8aa4ff).
+pub const ACCENT_RGB: [u8; 3] = [0x8a, 0xa4, 0xff];
 /// The pill behind a name.
 pub const PILL_RGB: [u8; 3] = [0x10, 0x10, 0x12];
 /// Opacity of the pill: text stays readable over a white shirt.

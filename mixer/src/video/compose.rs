@@ -9,10 +9,12 @@ use crate::video::damage::Damage;
 use crate::video::draw;
 use crate::video::overlay::Overlay;
 use crate::video::scale::TilePicture;
+use mcu_core::conference::Card;
 use mcu_core::conference::plan::{Scene, Tile};
 use mcu_core::id::SceneId;
 use mcu_core::limits::TILES_MAX;
 use mcu_core::media::frame::{Frame, FrameMut, FramePool, PoolEmpty};
+use std::sync::Arc;
 
 /// One canvas, finished.
 #[derive(Debug, Clone)]
@@ -37,10 +39,11 @@ struct Drawn {
 #[derive(Debug)]
 pub struct Composer {
     pool: FramePool,
-    /// The last canvas, of which scene, and what is on it. Without a canvas the other two say nothing.
+    /// The last canvas, of which scene, and what is on it. Without a canvas the others say nothing.
     canvas: Option<Frame>,
     scene: SceneId,
     drawn: Vec<Drawn>,
+    card: Option<Arc<Card>>,
     /// For each tile of the scene in hand, whether it must be drawn. Kept for its memory.
     stale: Vec<bool>,
     tiles_drawn: u64,
@@ -55,6 +58,7 @@ impl Composer {
             canvas: None,
             scene: SceneId(0),
             drawn: Vec::with_capacity(TILES_MAX),
+            card: None,
             stale: Vec::with_capacity(TILES_MAX),
             tiles_drawn: 0,
             canvases_copied: 0,
@@ -84,6 +88,9 @@ impl Composer {
         let mut canvas = self.begin(scene, whole)?;
         if whole {
             canvas.fill(BACKGROUND);
+        }
+        if let Some(card) = &scene.card {
+            overlay.draw_card(&mut canvas, card);
         }
         for (index, tile) in scene.tiles.iter().enumerate() {
             if !self.stale[index] {
@@ -137,10 +144,11 @@ impl Composer {
         damage
     }
 
-    /// Whether the last canvas is of this scene, with tiles in the same places.
+    /// Whether the last canvas is of this scene, with the same card, or with tiles in the same places.
     fn keeps_geometry(&self, scene: &Scene) -> bool {
         self.scene == scene.id
             && self.canvas.as_ref().is_some_and(|canvas| canvas.size() == scene.canvas)
+            && self.card == scene.card
             && self.drawn.len() == scene.tiles.len()
             && self.drawn.iter().zip(scene.tiles.iter()).all(|(old, new)| old.tile.rect == new.rect)
     }
@@ -170,6 +178,7 @@ impl Composer {
             tile: tile.clone(),
             version: picture_of(tile, pictures, index).map(|picture| picture.version),
         }));
+        self.card.clone_from(&scene.card);
         self.scene = scene.id;
         self.canvas = Some(canvas);
     }
@@ -271,6 +280,24 @@ mod tests {
         let last = composer.compose(&scene, &pictures, &mut overlay).expect("room");
         let luma = last.canvas.planes()[0];
         assert_eq!((luma.row(50)[10], luma.row(50)[100], composer.canvases_copied()), (70, 200, 1));
+    }
+
+    #[test]
+    fn a_card_is_drawn_when_it_is_another_and_only_then() {
+        let Bench { mut composer, mut overlay, .. } = bench(3);
+        let card = |title: &str| Some(Arc::new(Card { title: title.into(), lines: Vec::new() }));
+        let mut show = |card: Option<Arc<Card>>| {
+            let scene = Scene { card, ..scene(&[]) };
+            composer.compose(&scene, &[], &mut overlay).expect("room")
+        };
+        assert!(show(None).changed);
+        let first = show(card("Daily"));
+        assert!(first.changed && first.damage == Damage::whole(CANVAS));
+        let again = show(card("Daily"));
+        assert!(!again.changed && again.canvas.is_same(&first.canvas), "another copy of the same words");
+        assert!(show(card("Nightly")).changed);
+        let empty = show(None);
+        assert!(empty.changed && empty.canvas.planes()[0].row(48)[64] == BACKGROUND[0]);
     }
 
     #[test]

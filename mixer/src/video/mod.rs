@@ -5,6 +5,7 @@
 //! touches. All pictures are I420, BT.601 limited range; every blend is integer.
 
 pub mod avatar;
+mod card;
 pub mod colour;
 pub mod compose;
 pub mod damage;

@@ -5,10 +5,12 @@
 //! is one blend. Bound: [`SPRITES_MAX`], the least recently drawn goes first.
 
 use crate::video::avatar;
+use crate::video::card;
 use crate::video::colour::{self, MUTED_RGB, PILL_ALPHA, PILL_RGB, WHITE_RGB};
 use crate::video::draw;
 use crate::video::sprite::{Painting, Sprite, capsule, cradle, rounded};
 use crate::video::text::{TextPainter, Typeface, clean_name};
+use mcu_core::conference::Card;
 use mcu_core::conference::plan::{Rect, Tile};
 use mcu_core::id::ParticipantId;
 use mcu_core::limits::TILES_MAX;
@@ -77,6 +79,11 @@ impl Overlay {
             let y = tile.rect.y.saturating_add(tile.rect.height.saturating_sub(size.height) / 2);
             sprite.draw(canvas, x, y);
         }
+    }
+
+    /// Fills the canvas with a card.
+    pub(crate) fn draw_card(&mut self, canvas: &mut FrameMut, card: &Card) {
+        card::draw(&mut self.painter, canvas, card);
     }
 
     /// Draws name, mark and border over a tile whose picture is there.

@@ -12,6 +12,7 @@ use cosmic_text::{
     SwashContent, Wrap,
 };
 use mcu_core::limits::DISPLAY_NAME_CHARS_MAX;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -94,25 +95,30 @@ pub fn font_report(typeface: &Typeface) -> FontReport {
     FontReport { faces: typeface.fonts.len(), family: typeface.family.clone(), scripts: scripts.into() }
 }
 
-/// A name as it may be shown: no control, bidi or invisible formatting characters, spaces single, characters of
-/// bounded height, at most `DISPLAY_NAME_CHARS_MAX` code points.
+/// A name as it may be shown: as [`clean_text`], at most `DISPLAY_NAME_CHARS_MAX` code points.
 pub fn clean_name(raw: &str) -> String {
-    let mut name = String::new();
+    clean_text(raw, DISPLAY_NAME_CHARS_MAX)
+}
+
+/// A text as it may be shown: no control, bidi or invisible formatting characters, spaces single, characters of bounded
+/// height, at most `chars_max` code points.
+pub(crate) fn clean_text(raw: &str, chars_max: usize) -> String {
+    let mut text = String::new();
     let mut chars_len = 0;
     // Whoever sends a megabyte has the rest of it ignored before anything looks at it.
-    let raw: String = raw.chars().take(8 * DISPLAY_NAME_CHARS_MAX).filter_map(shown).collect();
+    let raw: String = raw.chars().take(8 * chars_max).filter_map(shown).collect();
     let joined = raw.split_whitespace().collect::<Vec<_>>().join(" ");
     for grapheme in joined.graphemes(true) {
         let kept: String = grapheme.chars().take(GRAPHEME_CHARS_MAX).collect();
         chars_len += kept.chars().count();
-        if chars_len > DISPLAY_NAME_CHARS_MAX {
+        if chars_len > chars_max {
             break;
         }
-        name.push_str(&kept);
+        text.push_str(&kept);
     }
     // Cut between two words, it would end in a space.
-    name.truncate(name.trim_end().len());
-    name
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// What a character of a name is shown as; `None`: it is left out.
@@ -228,6 +234,19 @@ impl TextPainter {
     }
 }
 
+/// The text, after a mark of its direction where it runs to the left but begins with a number or a sign: the shaper (cosmic-text
+/// 0.19) leaves out whatever is of another direction than the line that it begins.
+fn anchored(text: &str) -> Cow<'_, str> {
+    let runs_left = |c: char| {
+        matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+            | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+    };
+    match text.chars().position(char::is_alphabetic) {
+        Some(at) if at > 0 && text.chars().nth(at).is_some_and(runs_left) => format!("\u{200f}{text}").into(),
+        _ => text.into(),
+    }
+}
+
 fn shape(
     fonts: &mut FontSystem,
     images: &mut SwashCache,
@@ -239,7 +258,7 @@ fn shape(
     buffer.set_size(Some(width_max), None);
     buffer.set_wrap(Wrap::None);
     buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(1)));
-    buffer.set_text(text, &Attrs::new().family(Family::SansSerif), Shaping::Advanced, None);
+    buffer.set_text(&anchored(text), &Attrs::new().family(Family::SansSerif), Shaping::Advanced, None);
     buffer.shape_until_scroll(fonts, false);
     let run = buffer.layout_runs().next()?;
     let mut line = Line { glyphs: Vec::new(), missing: 0, ink: [i32::MAX, i32::MAX, i32::MIN, i32::MIN] };
@@ -339,6 +358,20 @@ mod tests {
             let whole = painter.line(name, 16.0, 10_000.0).expect("fonts are installed").width();
             let cut = painter.line(name, 16.0, 100.0).expect("fonts are installed").width();
             assert!(whole > 150 && (60..=102).contains(&cut), "{name}: {whole} px, cut to {cut}");
+        }
+    }
+
+    #[test]
+    fn a_number_before_a_word_that_runs_left_is_written() {
+        let mut painter = TextPainter::new(&Typeface::system());
+        let mut width = |text| {
+            let line = painter.line(text, 16.0, 1_000.0).expect("fonts are installed");
+            assert_eq!(line.missing, 0, "{text}");
+            line.width()
+        };
+        for (word, number) in [("ימים", "7 ימים"), ("أشخاص", "3 أشخاص"), ("دقيقة", "(15) دقيقة")]
+        {
+            assert!(width(number) >= width(word) + 8, "{number}");
         }
     }
 
