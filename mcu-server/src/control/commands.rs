@@ -9,7 +9,7 @@ use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
 use mcu_core::conference::input::{Input, Joining, StateChange};
 use mcu_core::conference::reception::Words;
 use mcu_core::conference::roster::Role;
-use mcu_core::conference::{Refusal, Settings};
+use mcu_core::conference::{Prompt, Refusal, Settings};
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
 use mcu_core::limits;
 use mcu_core::privacy::Purpose;
@@ -253,8 +253,8 @@ impl ControlState {
         let alias = request.alias.as_str();
         let words = Words {
             title: alias.to_owned(),
-            enter_pin: "Please enter the PIN of the meeting, followed by the hash key.".to_owned(),
-            pin_wrong: "That PIN is not right. Please try again.".to_owned(),
+            enter_pin: self.parts.prompts.text(Prompt::EnterPin).to_owned(),
+            pin_wrong: self.parts.prompts.text(Prompt::PinWrong).to_owned(),
         };
         let settings =
             Settings { participants_max: 1, reception: Some(words), ..Settings::new(alias, alias) };

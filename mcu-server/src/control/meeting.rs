@@ -115,9 +115,7 @@ impl Meeting {
             Effect::Plan(plan) => self.adopt(plan, parts),
             Effect::Event { to, event } => self.tell(to, &event),
             Effect::Announce { to, prompt } => self.announce(to, prompt, parts),
-            Effect::Hush(participant) => {
-                let _ = self.inbox.sound.push(SoundCommand::Hush(participant));
-            }
+            Effect::Hush(participant) => self.hush(participant),
             Effect::Entered { participant, entered } => {
                 if let Some(socket) = self.sockets.get(&participant) {
                     // Its caller listens, or is being let go.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
 #[include = "*/*.opus"]
+#[include = "*/*.txt"]
 struct Recorded;
 
 /// In which language the node speaks.
@@ -82,17 +83,25 @@ impl Language {
     }
 }
 
-/// Every prompt as sound: 48 kHz, mono.
+/// Every prompt as sound, 48 kHz and mono, and as text.
 #[derive(Debug, Clone)]
-pub struct Prompts(Arc<[Arc<[f32]>]>);
+pub struct Prompts(Arc<[Spoken]>);
+
+/// One prompt.
+#[derive(Debug, Clone, Default)]
+struct Spoken {
+    sound: Arc<[f32]>,
+    text: String,
+}
 
 impl Prompts {
     /// Says nothing: each prompt is over at once.
     pub fn silent() -> Self {
-        Self(Prompt::ALL.iter().map(|_| Arc::default()).collect())
+        Self(Prompt::ALL.iter().map(|_| Spoken::default()).collect())
     }
 
-    /// The recordings in `language`, those excepted for which `own_dir` holds a file `<name>.opus`.
+    /// The recordings in `language`, those excepted for which `own_dir` holds a file `<name>.opus`; and their texts, with
+    /// those of `<name>.txt` there.
     ///
     /// # Errors
     /// [`PromptError`], which names the file.
@@ -100,14 +109,34 @@ impl Prompts {
         if let Some(dir) = own_dir {
             refuse_unknown(dir)?;
         }
-        let sounds = Prompt::ALL.iter().map(|prompt| load(*prompt, language, own_dir));
-        Ok(Self(sounds.collect::<Result<_, _>>()?))
+        let spoken = Prompt::ALL.iter().map(|prompt| {
+            Ok(Spoken { sound: load(*prompt, language, own_dir)?, text: text(*prompt, language, own_dir)? })
+        });
+        Ok(Self(spoken.collect::<Result<_, PromptError>>()?))
     }
 
     /// What is heard of `prompt`.
     pub fn sound(&self, prompt: Prompt) -> &Arc<[f32]> {
-        &self.0[prompt.index()]
+        &self.0[prompt.index()].sound
     }
+
+    /// What is read of it, where it is shown.
+    pub fn text(&self, prompt: Prompt) -> &str {
+        &self.0[prompt.index()].text
+    }
+}
+
+/// What `prompt` says: one line.
+fn text(prompt: Prompt, language: Language, own_dir: Option<&Path>) -> Result<String, PromptError> {
+    let own = own_dir.map(|dir| dir.join(prompt.name()).with_extension("txt"));
+    let bytes = match own.filter(|path| path.exists()) {
+        Some(path) => read(&path)?,
+        None => {
+            let path = format!("{}/{}.txt", language.code(), prompt.name());
+            Recorded::get(&path).ok_or(PromptError::Missing { path })?.data.into_owned()
+        }
+    };
+    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().trim().to_owned())
 }
 
 fn load(prompt: Prompt, language: Language, own_dir: Option<&Path>) -> Result<Arc<[f32]>, PromptError> {
@@ -210,6 +239,9 @@ mod tests {
         assert_eq!(own.sound(Prompt::Goodbye), german.sound(Prompt::Goodbye));
         assert_ne!(own.sound(Prompt::Goodbye), english.sound(Prompt::Goodbye));
         assert_eq!(own.sound(Prompt::Welcome), english.sound(Prompt::Welcome));
+        std::fs::write(dir.join("goodbye.txt"), "Bye.\nNothing else.\n").expect("written");
+        let own = Prompts::load(Language::En, Some(&dir)).expect("fine");
+        assert_eq!((own.text(Prompt::Goodbye), own.text(Prompt::Welcome)), ("Bye.", "Welcome."));
     }
 
     #[test]
