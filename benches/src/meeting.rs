@@ -61,7 +61,7 @@ impl Meeting {
             let live = |medium| Input::SourceLive { source, medium, live: true };
             let inputs = [
                 Input::Join(joining),
-                Input::Connected { participant, receives },
+                Input::Connected { participant, receives, secured: true },
                 live(Medium::Video),
                 live(Medium::Sound),
                 Input::Estimate { participant, kbps: ESTIMATE_KBPS, starving: false },

@@ -29,6 +29,19 @@ pub enum ContentAccess {
     EndToEnd,
     /// This node decodes and mixes.
     NodeDecrypted,
+    /// As before, and between this node and one participant at least media go in the clear: whoever is on that way sees and hears all
+    /// that this participant is sent.
+    InTheClear,
+}
+
+impl ContentAccess {
+    /// What is left of it when a participant's media go in the clear (`true`), or nobody's do.
+    pub const fn on_the_way(self, in_the_clear: bool) -> Self {
+        match self {
+            Self::NodeDecrypted if in_the_clear => Self::InTheClear,
+            told => told,
+        }
+    }
 }
 
 /// A unit came with a token of another conference.
@@ -131,6 +144,16 @@ mod tests {
         assert_eq!(&token.open(unit(ConferenceId(1))).expect("own unit").data()[..], b"picture");
         let refused = token.open(unit(ConferenceId(2))).expect_err("foreign unit");
         assert_eq!(refused, ForeignUnit { token: ConferenceId(1), unit: ConferenceId(2) });
+    }
+
+    #[test]
+    fn media_in_the_clear_lower_what_is_told_and_open_nothing_that_is_sealed_to_the_end() {
+        let told = |access: ContentAccess| [access.on_the_way(true), access.on_the_way(false)];
+        assert_eq!(
+            told(ContentAccess::NodeDecrypted),
+            [ContentAccess::InTheClear, ContentAccess::NodeDecrypted]
+        );
+        assert_eq!(told(ContentAccess::EndToEnd), [ContentAccess::EndToEnd; 2]);
     }
 
     #[test]

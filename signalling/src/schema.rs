@@ -59,6 +59,8 @@ pub enum Access {
     EndToEnd,
     /// The node decodes and mixes.
     NodeDecrypted,
+    /// As before, and somebody's media go in the clear between them and the node: `secured` says whose.
+    InTheClear,
 }
 
 /// A room, as its participants know it.
@@ -91,6 +93,8 @@ pub struct Participant {
     pub speaking: bool,
     /// What it wants to see.
     pub layout: LayoutChoice,
+    /// Its media are encrypted on the way between it and the node; `null` until they were up for the first time.
+    pub secured: Option<bool>,
     /// Unix seconds.
     pub joined_at: u64,
 }

@@ -234,7 +234,7 @@ impl Node {
             seat.select(plan, now);
         }
         self.seats.insert(participant, seat);
-        self.input(Input::Connected { participant, receives }, now, record);
+        self.input(Input::Connected { participant, receives, secured: true }, now, record);
     }
 
     fn detach(&mut self, participant: ParticipantId) {

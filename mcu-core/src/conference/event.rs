@@ -25,6 +25,11 @@ pub enum Event {
         /// Who can look inside its media.
         access: ContentAccess,
     },
+    /// Who can look inside the meeting's media has changed. Whose media go in the clear, the roster says.
+    Access {
+        /// Who can now.
+        access: ContentAccess,
+    },
     /// Everybody who is here. Sent whole, at most every 100 ms; who speaks comes as [`Event::Speaking`].
     Roster {
         /// In the order in which they joined.
@@ -107,6 +112,8 @@ pub struct RosterEntry {
     pub speaking: bool,
     /// What it wants to see.
     pub layout: LayoutChoice,
+    /// Its media are encrypted on the way between it and the node; unknown until they were up for the first time.
+    pub secured: Option<bool>,
     /// Seconds since 1970-01-01 UTC.
     pub joined_at: u64,
 }
@@ -250,11 +257,18 @@ mod tests {
             sharing: false,
             speaking: false,
             layout: LayoutChoice::Grid,
+            secured: Some(true),
             joined_at: 12,
         };
+        let before = RosterEntry { secured: None, ..entry.clone() };
         assert_eq!(
             json(&Event::Roster { participants: vec![entry] }),
-            r#"{"type":"roster","participants":[{"id":1,"name":"Ada","role":"host","via":"browser","muted":false,"camera":true,"sharing":false,"speaking":false,"layout":"grid","joined_at":12}]}"#
+            r#"{"type":"roster","participants":[{"id":1,"name":"Ada","role":"host","via":"browser","muted":false,"camera":true,"sharing":false,"speaking":false,"layout":"grid","secured":true,"joined_at":12}]}"#
+        );
+        assert!(json(&Event::Roster { participants: vec![before] }).contains(r#""secured":null"#));
+        assert_eq!(
+            json(&Event::Access { access: ContentAccess::InTheClear }),
+            r#"{"type":"access","access":"in-the-clear"}"#
         );
         let welcome = Event::Welcome {
             participant_id: ParticipantId(1),

@@ -36,6 +36,8 @@ pub enum Input {
         participant: ParticipantId,
         /// What the path takes.
         receives: Receives,
+        /// All that goes over it is encrypted, under keys that nobody on the way has seen.
+        secured: bool,
     },
     /// The media path is gone; the place is kept for a while.
     Disconnected {

@@ -58,6 +58,7 @@ pub use settings::Settings;
 
 use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use crate::media::codec::VideoCodec;
+use crate::privacy::ContentAccess;
 use crate::time::Mono;
 use event::{ClosingReason, MutedBy, RosterEntry};
 use floor::Floor;
@@ -184,7 +185,9 @@ impl Conference {
                 self.remove(participant, reason);
             }
             Input::Listening { participant } => self.welcome(participant)?,
-            Input::Connected { participant, receives } => self.connect(participant, receives)?,
+            Input::Connected { participant, receives, secured } => {
+                self.connect(participant, receives, secured)?;
+            }
             Input::Disconnected { participant } => self.disconnect(participant)?,
             Input::SourceLive { source, medium, live } => self.live(source, medium, live)?,
             Input::State { participant, change } => self.change(participant, change)?,
@@ -265,6 +268,11 @@ impl Conference {
         self.ladder.class(id)
     }
 
+    /// Who can look inside its media now.
+    pub fn access(&self) -> ContentAccess {
+        self.settings.access.on_the_way(self.roster.in_the_clear())
+    }
+
     /// Who shares content.
     pub fn holder(&self) -> Option<ParticipantId> {
         self.holder
@@ -296,6 +304,7 @@ impl Conference {
     }
 
     fn remove(&mut self, id: ParticipantId, reason: ClosingReason) {
+        let access = self.access();
         if self.roster.remove(id).is_none() {
             return;
         }
@@ -308,19 +317,22 @@ impl Conference {
         self.ladder.leave(id);
         self.requests.forget(id);
         self.planner.forget(id);
+        self.tell_access(access);
         self.tell_roster();
         self.planner.replan(self.now);
         self.ended = self.roster.is_empty();
     }
 
-    fn connect(&mut self, id: ParticipantId, receives: Receives) -> Result<(), Refusal> {
+    fn connect(&mut self, id: ParticipantId, receives: Receives, secured: bool) -> Result<(), Refusal> {
         let lines = [receives.main, receives.content];
         if let Some(line) = lines.into_iter().flatten().find(|line| !line.codec.encodes()) {
             return Err(Refusal::NotEncoded(line.codec));
         }
+        let access = self.access();
         let (echo, received) = (self.settings.echo, self.reception.is_some());
         let participant = self.known(id)?;
         let is_told = participant.is_awaited() && participant.via == roster::Via::Sip && !echo && !received;
+        let known_before = participant.secured.replace(secured) == Some(secured);
         participant.connection = Connection::Up(receives);
         participant.viewing = false;
         participant.main = Live::default();
@@ -330,6 +342,10 @@ impl Conference {
         }
         if is_told {
             self.effects.push_back(Effect::Announce { to: To::One(id), prompt: Prompt::Joined });
+        }
+        if !known_before {
+            self.tell_access(access);
+            self.tell_roster();
         }
         self.ladder.connect(id);
         self.requests.forget(id);

@@ -195,6 +195,9 @@ pub struct Participant {
     pub layout: LayoutChoice,
     /// Its media path.
     pub connection: Connection,
+    /// Whether its media are encrypted on the way between it and the node: of the path that is up, else of the last one. Unknown before
+    /// the first.
+    pub secured: Option<bool>,
     /// What flows of its camera and microphone.
     pub main: Live,
     /// What flows of what it shares.
@@ -223,6 +226,7 @@ impl Participant {
             overlay: joining.overlay,
             layout: LayoutChoice::Auto,
             connection: Connection::Awaited(awaited_until),
+            secured: None,
             main: Live::default(),
             content: Live::default(),
             leaves: None,
@@ -305,6 +309,11 @@ impl Roster {
         self.get(source.participant).is_some_and(|p| p.has_picture(source.kind))
     }
 
+    /// Whether anybody's media go, or went until their path was lost, in the clear.
+    pub(super) fn in_the_clear(&self) -> bool {
+        self.iter().any(|p| p.secured == Some(false))
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Participant> {
         self.0.values_mut()
     }
@@ -346,6 +355,7 @@ impl Participant {
             sharing,
             speaking,
             layout: self.layout,
+            secured: self.secured,
             joined_at: self.joined_at_unix_s,
         }
     }

@@ -7,6 +7,7 @@ use super::event::RoomName;
 use super::floor::FloorChange;
 use super::{Conference, Effect, Event, ROSTER_INTERVAL_MIN, Refusal, To};
 use crate::id::ParticipantId;
+use crate::privacy::ContentAccess;
 
 impl Conference {
     /// Tells a fresh socket what holds now.
@@ -14,7 +15,7 @@ impl Conference {
         let role = self.known(id)?.role;
         let room = RoomName { name: self.settings.name.clone(), alias: self.settings.alias.clone() };
         let to = To::One(id);
-        self.tell(to, Event::Welcome { participant_id: id, role, room, access: self.settings.access });
+        self.tell(to, Event::Welcome { participant_id: id, role, room, access: self.access() });
         let participants = self.entries();
         self.tell(to, Event::Roster { participants });
         self.tell(to, Event::Floor { holder: self.holder });
@@ -29,6 +30,14 @@ impl Conference {
 
     pub(super) fn tell(&mut self, to: To, event: Event) {
         self.effects.push_back(Effect::Event { to, event });
+    }
+
+    /// Tells everybody who can look inside, if that was `before` something else.
+    pub(super) fn tell_access(&mut self, before: ContentAccess) {
+        let access = self.access();
+        if access != before {
+            self.tell(To::All, Event::Access { access });
+        }
     }
 
     /// The roster has changed; everybody is told, but not too often.

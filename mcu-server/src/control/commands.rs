@@ -286,7 +286,7 @@ impl ControlState {
             role,
             room: RoomName { name: settings.name.clone(), alias: settings.alias.clone() },
             ice_servers: self.ice_servers(participant),
-            access: self.ledger.access(conference),
+            access: meeting.conference().access(),
         })
     }
 
@@ -346,9 +346,10 @@ impl ControlState {
         let peer = before.release(from.participant).ok_or(ApiError::Internal)?;
         let meeting = self.meetings.get_mut(&to.conference).ok_or(ApiError::Unauthorized)?;
         let participant = to.participant;
-        let receives = meeting.take_over(participant, peer, &self.parts);
+        meeting.take_over(participant, peer, &self.parts);
+        let connected = meeting.connected(participant).ok_or(ApiError::Internal)?;
         let subscription = self.subscribe(to)?;
-        self.input(to.conference, Input::Connected { participant, receives }).map_err(refusal)?;
+        self.input(to.conference, connected).map_err(refusal)?;
         let left = Input::Leave { participant: from.participant, reason: ClosingReason::Left };
         self.input(from.conference, left).map_err(refusal)?;
         Ok(subscription)

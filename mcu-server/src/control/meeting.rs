@@ -34,9 +34,9 @@ pub struct MeetingPeer {
     /// Its io thread, as an index.
     pub io: usize,
     receives: Receives,
+    secured: bool,
     /// The lines on which it sends.
     sends: Vec<Line>,
-    connected: bool,
     stats_seen: u32,
 }
 
@@ -193,10 +193,9 @@ impl Meeting {
             content: takes(Line::CONTENT_VIDEO),
             sound: peer.line(Line::MAIN_AUDIO).and_then(LineState::send_audio_codec),
         };
-        self.peers.insert(
-            participant,
-            MeetingPeer { peer: id, io, receives, sends, connected: false, stats_seen: 0 },
-        );
+        let secured = peer.is_secured();
+        self.peers
+            .insert(participant, MeetingPeer { peer: id, io, receives, secured, sends, stats_seen: 0 });
         let conference = self.conference.id();
         let new = NewPeer { id, participant, conference, peer, ports, feeds, rtp_offsets };
         parts.io[io].command(PeerCommand::Add(Box::new(new)));
@@ -235,15 +234,13 @@ impl Meeting {
         Some(peer)
     }
 
-    /// Takes over a connection from another meeting, without a word to its far end; returns what it takes.
-    pub fn take_over(&mut self, participant: ParticipantId, peer: MeetingPeer, parts: &Parts) -> Receives {
+    /// Takes over a connection from another meeting, without a word to its far end.
+    pub fn take_over(&mut self, participant: ParticipantId, peer: MeetingPeer, parts: &Parts) {
         self.detach(participant, parts);
         let feeds = self.open_feeds(participant, &peer.sends, parts);
         let moved = MovedPeer { id: peer.peer, participant, conference: self.conference.id(), feeds };
         parts.io[peer.io].command(PeerCommand::Move(Box::new(moved)));
-        let receives = peer.receives;
         self.peers.insert(participant, peer);
-        receives
     }
 
     /// Takes a participant's connection down, if it has one.
@@ -266,16 +263,10 @@ impl Meeting {
         self.peers.get(&participant).is_some_and(|current| current.peer == peer)
     }
 
-    /// What the participant's connection takes.
-    pub fn receives(&self, participant: ParticipantId) -> Option<Receives> {
-        self.peers.get(&participant).map(|peer| peer.receives)
-    }
-
-    /// The participant's connection is up.
-    pub fn connected(&mut self, participant: ParticipantId) {
-        if let Some(peer) = self.peers.get_mut(&participant) {
-            peer.connected = true;
-        }
+    /// What the conference is told when the participant's connection is up.
+    pub fn connected(&self, participant: ParticipantId) -> Option<Input> {
+        let MeetingPeer { receives, secured, .. } = *self.peers.get(&participant)?;
+        Some(Input::Connected { participant, receives, secured })
     }
 
     /// The participant's connection is gone by itself.

@@ -137,9 +137,8 @@ impl ControlState {
         let participant = news.participant;
         let input = match &news.what {
             PeerNews::Connected => {
-                let Some(receives) = meeting.receives(participant) else { return };
-                meeting.connected(participant);
-                Input::Connected { participant, receives }
+                let Some(input) = meeting.connected(participant) else { return };
+                input
             }
             PeerNews::Closed => {
                 meeting.peer_gone(participant);

@@ -181,6 +181,7 @@ fn entry(id: u64) -> RosterEntry {
         sharing: false,
         speaking: false,
         layout: LayoutChoice::Auto,
+        secured: Some(true),
         joined_at: START_UNIX_S,
     }
 }

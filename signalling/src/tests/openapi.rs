@@ -97,7 +97,7 @@ fn mirrored_enums_are_spelled_like_the_real_ones() {
     );
     same([schema::SourceKind::Main, schema::SourceKind::Content], [SourceKind::Main, SourceKind::Content]);
     same(
-        [schema::Access::EndToEnd, schema::Access::NodeDecrypted],
-        [ContentAccess::EndToEnd, ContentAccess::NodeDecrypted],
+        [schema::Access::EndToEnd, schema::Access::NodeDecrypted, schema::Access::InTheClear],
+        [ContentAccess::EndToEnd, ContentAccess::NodeDecrypted, ContentAccess::InTheClear],
     );
 }

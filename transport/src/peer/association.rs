@@ -53,6 +53,15 @@ impl Association {
         }
     }
 
+    /// Whether everything that was agreed is encrypted, under keys that nobody on the way has seen.
+    pub fn is_secured(&self) -> bool {
+        match self {
+            // There is no other WebRTC (RFC 8827 §6.5).
+            Self::WebRtc(_) => true,
+            Self::Sip(peer) => peer.is_secured(),
+        }
+    }
+
     /// Takes in a datagram that was found to be this peer's.
     pub fn handle_datagram(&mut self, now: Mono, datagram: &Datagram<'_>) {
         either!(self, peer => peer.handle_datagram(now, datagram));

@@ -14,7 +14,7 @@ import { overlayPossible } from '../media/overlay.js';
 import { announce, notify } from '../notices.js';
 import { codecWished, expose, logLayout } from '../debug.js';
 import { strings } from '../strings.js';
-import { changesBetween } from './roster.js';
+import { changesBetween, unsecured } from './roster.js';
 import { Link } from './link.js';
 import { ScreenShare } from './screen_share.js';
 
@@ -36,7 +36,8 @@ export class Call {
   mutedHint = signal(false);
   /** @type {import('../view.js').signal<import('../net/peer.js').Peer | null>} */
   peer = signal(null);
-  access;
+  /** Who can look inside the media, as the node says. */
+  access = signal('');
   me;
   role;
   room;
@@ -57,7 +58,7 @@ export class Call {
     this.me = joined.participant_id;
     this.role = joined.role;
     this.room = joined.room;
-    this.access = joined.access;
+    this.access.value = joined.access;
     this.#onEnded = onEnded;
     this.share = new ScreenShare(this.me);
     this.link = new Link(
@@ -73,6 +74,8 @@ export class Call {
     this.layout = computed(
       () => this.#layoutWish.value ?? this.participants.value.find(({ id }) => id === this.me)?.layout ?? 'auto',
     );
+    /** Whose media go in the clear between them and the node: names. */
+    this.unsecured = computed(() => unsecured(this.participants.value));
     /** The picture that somebody else shares is on. */
     this.contentShown = computed(() => this.floor.value !== null && this.floor.value !== this.me);
   }
@@ -204,6 +207,10 @@ export class Call {
   /** @param {{type: string} & Record<string, any>} event */
   #take(event) {
     switch (event.type) {
+      case 'welcome':
+      case 'access':
+        this.access.value = event.access;
+        break;
       case 'roster':
         this.#takeRoster(event.participants);
         break;
@@ -245,10 +252,12 @@ export class Call {
     const mine = participants.find(({ id }) => id === this.me);
     if (mine?.layout === this.#layoutWish.peek()) this.#layoutWish.value = null;
     if (before.length === 0) return;
-    const { joined, left, muted } = changesBetween(before, participants, this.me);
+    const { joined, left, muted, exposed, covered } = changesBetween(before, participants, this.me);
     for (const name of joined) notify(strings.announce.joined(name));
     for (const name of left) notify(strings.announce.left(name));
     for (const name of muted) announce(strings.announce.othersMuted(name));
+    for (const name of exposed) notify(strings.announce.exposed(name), 'warning');
+    for (const name of covered) notify(strings.announce.covered(name));
   }
 
   /** @param {number | null} holder */

@@ -11,13 +11,15 @@
  * @property {boolean} sharing
  * @property {boolean} speaking
  * @property {string} layout
+ * @property {boolean | null} secured Its media are encrypted on the way to and from the node; null until they were up.
  */
 
 /**
  * @param {Participant[]} before
  * @param {Participant[]} after
  * @param {number} me Own id: what one does oneself is not news.
- * @returns {{joined: string[], left: string[], muted: string[]}} Names.
+ * @returns {{joined: string[], left: string[], muted: string[], exposed: string[], covered: string[]}} Names; exposed is
+ *   whose media now go in the clear, covered whose no longer do.
  */
 export function changesBetween(before, after, me) {
   const former = new Map(before.map((person) => [person.id, person]));
@@ -27,7 +29,14 @@ export function changesBetween(before, after, me) {
     joined: others.filter(({ id }) => !former.has(id)).map(({ name }) => name),
     left: before.filter(({ id }) => id !== me && !present.has(id)).map(({ name }) => name),
     muted: others.filter(({ id, muted }) => muted && former.get(id)?.muted === false).map(({ name }) => name),
+    exposed: unsecured(after.filter(({ id }) => former.get(id)?.secured !== false)),
+    covered: after.filter(({ id, secured }) => secured && former.get(id)?.secured === false).map(({ name }) => name),
   };
+}
+
+/** @param {Participant[]} people @returns {string[]} Names of those whose media go in the clear. */
+export function unsecured(people) {
+  return people.filter(({ secured }) => secured === false).map(({ name }) => name);
 }
 
 /**

@@ -1,12 +1,12 @@
 /** The call: header, pictures, controls, and the panels over them. */
 import { html, useEffect, useRef, useState } from '../view.js';
 import { strings } from '../strings.js';
-import { HelpDialog, PrivacyDialog, SettingsDialog, privacyText } from './dialogs.js';
-import { Icon } from './icon.js';
+import { HelpDialog, SettingsDialog } from './dialogs.js';
 import { LinkBanner, MutedHint, ShareBanner } from './link_banner.js';
 import { MixSound } from './mix_sound.js';
 import { Panels } from './panels.js';
 import { PeoplePanel } from './people_panel.js';
+import { PrivacyBadge, PrivacyDialog } from './privacy.js';
 import { QualityBadge } from './quality_badge.js';
 import { Stage } from './stage.js';
 import { Toolbar } from './toolbar.js';
@@ -25,11 +25,7 @@ export function CallScreen({ call }) {
     <div class=${people ? 'call call-with-people' : 'call'}>
       <header class="call-header">
         <h1 tabindex="-1" ref=${heading}>${call.room.name}</h1>
-        <button type="button" class="privacy" onClick=${() => panels.show('privacy')}>
-          <${Icon} name="lock-open" />
-          <span class="privacy-short">${strings.call.privacy}</span>
-          <span class="privacy-long">${privacyText(call.access)}</span>
-        </button>
+        <${PrivacyBadge} call=${call} onClick=${() => panels.show('privacy')} />
         <${QualityBadge} call=${call} />
       </header>
       <main class="call-main" aria-label=${strings.call.stage}>
@@ -55,7 +51,7 @@ function CallDialog({ call, panels }) {
     case 'help':
       return html`<${HelpDialog} onClose=${onClose} />`;
     case 'privacy':
-      return html`<${PrivacyDialog} access=${call.access} onClose=${onClose} />`;
+      return html`<${PrivacyDialog} call=${call} onClose=${onClose} />`;
     default:
       return null;
   }

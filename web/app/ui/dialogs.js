@@ -1,4 +1,4 @@
-/** The dialogs of the call: settings, keyboard shortcuts, privacy, removing somebody. */
+/** The dialogs of the call: settings, keyboard shortcuts, removing somebody. */
 import { html, useId } from '../view.js';
 import { settings } from '../settings.js';
 import { strings } from '../strings.js';
@@ -53,21 +53,6 @@ export function HelpDialog({ onClose }) {
         ${strings.help.rows.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
       </dl>
       ${settings.shortcuts.value !== 'on' && html`<p class="hint">${strings.help.off}</p>`}
-    <//>
-  `;
-}
-
-/** @param {string} access Who can see and hear, as the node said at joining. @returns {string} */
-export function privacyText(access) {
-  const detail = strings.call.privacyDetail;
-  return Object.hasOwn(detail, access) ? detail[access] : detail.unknown;
-}
-
-/** @param {{access: string, onClose: () => void}} props */
-export function PrivacyDialog({ access, onClose }) {
-  return html`
-    <${Dialog} title=${strings.call.encryptedNote} onClose=${onClose}>
-      <p>${privacyText(access)}</p>
     <//>
   `;
 }

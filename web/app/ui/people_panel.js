@@ -62,6 +62,7 @@ function Person({ person, call, onRemove }) {
         </small>
       </span>
       <span class="person-state">
+        ${person.secured === false && html`<${Mark} icon="lock-open" label=${text.unsecured} warns />`}
         ${person.sharing && html`<${Mark} icon="share" label=${text.sharing} />`}
         ${!person.camera && person.via === 'browser' && html`<${Mark} icon="camera-off" label=${text.cameraOff} />`}
         <${Voice} person=${person} onMute=${hosting ? () => void call.muteOther(person.id) : null} />
@@ -91,7 +92,7 @@ function Voice({ person, onMute }) {
   `;
 }
 
-/** @param {{icon: string, label: string}} props */
-function Mark({ icon, label }) {
-  return html`<span class="mark" title=${label}><${Icon} name=${icon} /><span class="visually-hidden">${label}</span></span>`;
+/** @param {{icon: string, label: string, warns?: boolean}} props */
+function Mark({ icon, label, warns = false }) {
+  return html`<span class=${warns ? 'mark mark-warns' : 'mark'} title=${label}><${Icon} name=${icon} /><span class="visually-hidden">${label}</span></span>`;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Bench } from '../fake_node/browser.js';
 import { HOST_PIN } from '../fake_node/server.js';
-import { layoutWithSelfAt } from '../fake_node/scene.js';
+import { layoutWithSelfAt, PEOPLE } from '../fake_node/scene.js';
 
 const bench = new Bench();
 before(() => bench.start());
@@ -48,6 +48,10 @@ for (const [look, options] of Object.entries(LOOKS)) {
     await page.keyboard.press('p');
     await page.getByRole('heading', { name: 'People (6)' }).waitFor();
     await inspect(page, `people-${look}`);
+    bench.node.send({ type: 'access', access: 'in-the-clear' });
+    bench.node.roster([...PEOPLE.slice(1), { id: 20, name: 'Meeting room on the fourth floor', via: 'sip', secured: false }]);
+    await page.locator('.mark-warns').waitFor();
+    await inspect(page, `in-the-clear-${look}`);
     await page.keyboard.press('p');
     await page.keyboard.press('l');
     await page.getByRole('menu').waitFor();

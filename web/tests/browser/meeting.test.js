@@ -225,6 +225,36 @@ test('people come, go and are muted; a host may mute and remove', async () => {
   await context.close();
 });
 
+test('whose media go in the clear is named, by the badge and at the person, until they no longer do', async () => {
+  const { page, context } = await bench.join();
+  const badge = page.locator('.privacy');
+  await badge.filter({ hasText: 'not end-to-end encrypted' }).waitFor();
+  await button(page, 'People').click();
+  const phone = (secured) => ({ id: 20, name: 'Phone 7', via: 'sip', camera: false, secured });
+  const row = page.getByRole('listitem').filter({ hasText: 'Phone 7' });
+  const mark = row.getByText('Not encrypted on the way', { exact: true });
+  bench.node.roster([...PEOPLE, phone(null)]);
+  await row.waitFor();
+  assert.equal(await mark.count(), 0, 'nothing is claimed of a call that has no media yet');
+  bench.node.send({ type: 'access', access: 'in-the-clear' });
+  await badge.filter({ hasText: 'on the way to somebody' }).waitFor();
+  bench.node.roster([...PEOPLE, phone(false)]);
+  await badge.filter({ hasText: 'Not encrypted on the way to: Phone 7.' }).waitFor();
+  await page.locator('.toast-warning', { hasText: 'Not encrypted on the way to: Phone 7' }).waitFor();
+  assert.equal(await mark.count(), 1);
+  assert.equal(await page.getByText('Not encrypted on the way', { exact: true }).count(), 1, 'the control: nobody else is marked');
+  await badge.click();
+  await page.getByRole('dialog').getByText('Whoever is on that way can hear and see everything').waitFor();
+  await bench.accessible(page, 'in the clear');
+  await page.keyboard.press('Escape');
+  bench.node.send({ type: 'access', access: 'node-decrypted' });
+  bench.node.roster([...PEOPLE, phone(true)]);
+  await page.locator('.toast', { hasText: 'Encrypted again on the way to: Phone 7' }).waitFor();
+  await mark.waitFor({ state: 'detached' });
+  await badge.filter({ hasText: 'not end-to-end encrypted' }).waitFor();
+  await context.close();
+});
+
 test('a lost socket is reopened with a new token', async () => {
   const { page, context } = await bench.join();
   bench.node.forget();

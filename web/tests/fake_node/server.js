@@ -71,7 +71,7 @@ export class FakeNode {
   roster(others) {
     this.people = others;
     const self = { id: ME, name: 'Ada Lovelace', role: this.role, via: 'browser', muted: true, camera: false };
-    const fill = { via: 'browser', role: 'guest', muted: false, camera: true, sharing: false, speaking: false, layout: 'auto' };
+    const fill = { via: 'browser', role: 'guest', muted: false, camera: true, sharing: false, speaking: false, layout: 'auto', secured: true };
     const participants = [self, ...others].map((person) => ({ ...fill, joined_at: '2026-01-01T00:00:00Z', ...person }));
     this.send({ type: 'roster', participants });
   }

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressOf, aliasFrom } from '../../app/address.js';
-import { changesBetween, initials, inOrder } from '../../app/call/roster.js';
+import { changesBetween, initials, inOrder, unsecured } from '../../app/call/roster.js';
 import { encodingFor } from '../../app/media/encoding.js';
 import { reasonOf } from '../../app/media/devices.js';
 import { SpeechSense, levelOf } from '../../app/media/level.js';
 import { backoffMs } from '../../app/net/backoff.js';
 import { qualityOf, readReport } from '../../app/net/quality.js';
+import { privacyLine } from '../../app/ui/privacy.js';
 
 const REQUEST = { kind: 'main', height: 360, fps: 15, kbps: 400, paused: false };
 
@@ -56,12 +57,31 @@ test('waiting doubles, is spread, and has an end', () => {
   assert.equal(backoffMs(500, 0.5), 15_000);
 });
 
+const SAFE = { exposed: [], covered: [] };
+
 test('news of the roster are about others', () => {
   const person = (id, muted = false) => ({ id, name: id.toUpperCase(), muted });
   const before = [person('me'), person('a'), person('b')];
   const after = [person('me', true), person('a', true), person('c', true)];
-  assert.deepEqual(changesBetween(before, after, 'me'), { joined: ['C'], left: ['B'], muted: ['A'] });
-  assert.deepEqual(changesBetween(before, before, 'me'), { joined: [], left: [], muted: [] });
+  assert.deepEqual(changesBetween(before, after, 'me'), { joined: ['C'], left: ['B'], muted: ['A'], ...SAFE });
+  assert.deepEqual(changesBetween(before, before, 'me'), { joined: [], left: [], muted: [], ...SAFE });
+});
+
+test('whose media begin or cease to go in the clear is news; what is not known yet is not', () => {
+  const person = (id, secured) => ({ id, name: id.toUpperCase(), muted: false, secured });
+  const before = [person('a', true), person('b', null), person('c', false), person('d', false)];
+  const after = [person('a', false), person('b', false), person('c', true), person('d', false), person('e', false), person('f', null)];
+  const { exposed, covered } = changesBetween(before, after, 'me');
+  assert.deepEqual({ exposed, covered }, { exposed: ['A', 'B', 'E'], covered: ['C'] });
+  assert.deepEqual(unsecured(after), ['A', 'B', 'D', 'E']);
+});
+
+test('the badge names whose way is open, a few of them, and claims nothing that it does not know', () => {
+  assert.match(privacyLine('node-decrypted', []), /not end-to-end encrypted/);
+  assert.equal(privacyLine('in-the-clear', ['Phone 7']), 'Not encrypted on the way to: Phone 7.');
+  assert.match(privacyLine('in-the-clear', [...'abcde']), /: a, b, c and 2 more\.$/);
+  assert.match(privacyLine('in-the-clear', []), /somebody/);
+  for (const odd of ['', 'constructor', 'new-word']) assert.match(privacyLine(odd, []), /did not say/);
 });
 
 test('oneself comes first, then hosts, then names', () => {

@@ -71,10 +71,14 @@ impl Meeting {
     fn enter(&mut self, id: ParticipantId, via: Via, overlay: bool, content_line: bool) {
         self.join(id, via, overlay).expect("there is room");
         let lines = if via.receives() { receives(id, content_line) } else { Receives::default() };
-        self.give(Input::Connected { participant: id, receives: lines }).expect("it has joined");
+        self.connect(id, lines, true).expect("it has joined");
         if via.sends() {
             self.flow(id, SourceKind::Main, true);
         }
+    }
+
+    fn connect(&mut self, participant: ParticipantId, receives: Receives, secured: bool) -> Result<(), Refusal> {
+        self.give(Input::Connected { participant, receives, secured })
     }
 
     fn join(&mut self, participant: ParticipantId, via: Via, overlay: bool) -> Result<(), Refusal> {
@@ -111,7 +115,7 @@ impl Meeting {
     }
 
     fn give(&mut self, input: Input) -> Result<(), Refusal> {
-        if let Input::Connected { participant, receives } = &input {
+        if let Input::Connected { participant, receives, .. } = &input {
             for (kind, on) in [(SourceKind::Main, receives.main), (SourceKind::Content, receives.content)] {
                 self.told.remove(&(*participant, kind));
                 self.offsets.remove(&(*participant, kind));

@@ -53,7 +53,7 @@ fn everybody_hears_in_the_codec_of_the_last_path_and_without_one_not_at_all() {
     let mut meeting = Meeting::of_browsers(1, true);
     let mut connect = |who, sound| {
         let receives = Receives { sound, ..receives(p(who), false) };
-        meeting.give(Input::Connected { participant: p(who), receives }).expect("it has joined");
+        meeting.connect(p(who), receives, true).expect("it has joined");
         meeting.run_for(100);
         meeting.plan().sound.listeners.iter().map(|l| (l.participant.0, l.codec)).collect::<Vec<_>>()
     };
@@ -105,12 +105,63 @@ fn who_has_no_client_is_told_by_voice_that_it_is_in_and_told_once() {
     meeting.join(p(3), Via::Sip, false).expect("there is room");
     meeting.run_for(1_000);
     assert_eq!(said(&meeting), [], "its path is not up");
-    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false) }).expect("joined");
+    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true }).expect("joined");
     assert_eq!(said(&meeting), [(To::One(p(3)), Prompt::Joined)]);
     meeting.give(Input::Disconnected { participant: p(3) }).expect("it is here");
-    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false) }).expect("joined");
+    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true }).expect("joined");
     assert_eq!(said(&meeting).len(), 1, "it had not left");
     let mut echo = Meeting::with(Settings { echo: true, ..Settings::new("echo", "Echo") });
     echo.enter(p(1), Via::Sip, true, false);
     assert_eq!(said(&echo), []);
+}
+
+/// What `id` was told of who can look inside since `from`.
+fn told_access(meeting: &Meeting, id: u64, from: Mono) -> Vec<ContentAccess> {
+    let of = |(_, event): (Mono, &Event)| match event {
+        Event::Access { access } => Some(*access),
+        _ => None,
+    };
+    meeting.heard(p(id), from).into_iter().filter_map(of).collect()
+}
+
+/// What the last roster says of everybody's way.
+fn told_secured(meeting: &Meeting) -> Vec<Option<bool>> {
+    let last = meeting.log.iter().rev().find_map(|(_, effect)| match effect {
+        Effect::Event { event: Event::Roster { participants }, .. } => Some(participants),
+        _ => None,
+    });
+    last.expect("a roster was told").iter().map(|entry| entry.secured).collect()
+}
+
+#[test]
+fn whose_media_go_in_the_clear_is_told_and_so_is_what_that_makes_of_the_meeting() {
+    use ContentAccess::{InTheClear, NodeDecrypted};
+    let mut meeting = Meeting::of_browsers(2, true);
+    assert_eq!((meeting.conference.access(), told_access(&meeting, 1, Mono::ZERO)), (NodeDecrypted, vec![]));
+    let mut from = meeting.now;
+    let mut told = |meeting: &mut Meeting| {
+        meeting.run_for(200);
+        let access = told_access(meeting, 1, from);
+        from = meeting.now;
+        (access, told_secured(meeting))
+    };
+    meeting.join(p(3), Via::Sip, false).expect("there is room");
+    assert_eq!(told(&mut meeting), (vec![], vec![Some(true), Some(true), None]), "nothing is claimed yet");
+    meeting.connect(p(3), receives(p(3), false), false).expect("it has joined");
+    assert_eq!(told(&mut meeting), (vec![InTheClear], vec![Some(true), Some(true), Some(false)]));
+    meeting.enter(p(4), Via::Sip, false, false);
+    assert_eq!(told(&mut meeting).0, [], "the control: one more who is encrypted changes nothing");
+    meeting.give(Input::Disconnected { participant: p(3) }).expect("it was up");
+    assert_eq!(told(&mut meeting).0, [], "a path that is lost is not a path that is safe");
+    meeting.connect(p(3), receives(p(3), false), true).expect("offered anew, with SRTP");
+    assert_eq!(told(&mut meeting), (vec![NodeDecrypted], vec![Some(true); 4]));
+    meeting.connect(p(3), receives(p(3), false), false).expect("and back");
+    assert_eq!(told(&mut meeting).0, [InTheClear]);
+    // Outside of `give`, since the layout that comes with it is not that of a new plan.
+    meeting.conference.handle(meeting.now, Input::Listening { participant: p(1) }).expect("here");
+    let said: Vec<_> = std::iter::from_fn(|| meeting.conference.poll_effect()).collect();
+    let welcomed = |effect: &Effect| matches!(effect, Effect::Event { event: Event::Welcome { access: InTheClear, .. }, .. });
+    assert!(said.iter().any(welcomed), "{said:?}");
+    meeting.give(Input::Leave { participant: p(3), reason: ClosingReason::Left }).expect("here");
+    assert_eq!(told(&mut meeting), (vec![NodeDecrypted], vec![Some(true); 3]));
 }

@@ -37,7 +37,7 @@ fn alone_one_sees_an_empty_room_or_paints_over_its_own_tile() {
     let (role, via) = (Role::Guest, Via::Browser);
     let joining = Joining { participant: p(1), name, role, via, overlay: true, joined_at_unix_s: 0 };
     echo.give(Input::Join(joining)).expect("there is room");
-    echo.give(Input::Connected { participant: p(1), receives: receives(p(1), true) }).expect("joined");
+    echo.connect(p(1), receives(p(1), true), true).expect("joined");
     echo.flow(p(1), SourceKind::Main, true);
     echo.run_for(1_000);
     assert_eq!(echo.sees(p(1)), [1]);
@@ -52,14 +52,14 @@ fn each_codec_is_encoded_once() {
         meeting.join(p(n), Via::Browser, true).expect("there is room");
         let main = Some(line(p(n), SourceKind::Main, VideoCodec::H264));
         let receives = Receives { main, ..Receives::default() };
-        meeting.give(Input::Connected { participant: p(n), receives }).expect("it has joined");
+        meeting.connect(p(n), receives, true).expect("it has joined");
     }
     meeting.run_for(1_000);
     let codecs: Vec<_> = meeting.plan().renditions.iter().map(|r| r.codec).collect();
     assert_eq!((codecs, meeting.plan().scenes.len()), (vec![VideoCodec::Vp8, VideoCodec::H264], 1));
     let main = Some(line(p(4), SourceKind::Main, VideoCodec::Vp9));
     let receives = Receives { main, ..Receives::default() };
-    let refused = meeting.give(Input::Connected { participant: p(4), receives });
+    let refused = meeting.connect(p(4), receives, true);
     assert_eq!(refused, Err(Refusal::NotEncoded(VideoCodec::Vp9)));
 }
 

@@ -52,7 +52,7 @@ fn perform(meeting: &mut Meeting, op: &Op) {
         Op::Enter { who, via, overlay, content } => {
             if meeting.join(p(who), via, overlay).is_ok() {
                 let receives = receives(p(who), content);
-                let _ = meeting.give(Input::Connected { participant: p(who), receives });
+                let _ = meeting.connect(p(who), receives, content);
             }
             Ok(())
         }
@@ -62,8 +62,7 @@ fn perform(meeting: &mut Meeting, op: &Op) {
             let main = Some(line(p(who), SourceKind::Main, codec));
             let content = content.then(|| line(p(who), SourceKind::Content, codec));
             let sound = Some(AudioCodec::Opus);
-            meeting
-                .give(Input::Connected { participant: p(who), receives: Receives { main, content, sound } })
+            meeting.connect(p(who), Receives { main, content, sound }, !h264)
         }
         Op::Disconnect(who) => meeting.give(Input::Disconnected { participant: p(who) }),
         Op::Live { who, content, live } => {

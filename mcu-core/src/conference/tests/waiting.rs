@@ -8,7 +8,7 @@ fn a_lost_path_keeps_its_place_for_sixty_seconds() {
     meeting.give(Input::Disconnected { participant: p(1) }).expect("it was up");
     meeting.run_for(59_999);
     assert_eq!(meeting.sees(p(2)), [1, 2, 3]);
-    meeting.give(Input::Connected { participant: p(1), receives: receives(p(1), true) }).expect("in time");
+    meeting.connect(p(1), receives(p(1), true), true).expect("in time");
     meeting.run_for(300);
     assert_eq!((meeting.sees(p(1)), meeting.plan().views.len()), (vec![1, 2, 3], 5 - 2));
 
@@ -19,7 +19,7 @@ fn a_lost_path_keeps_its_place_for_sixty_seconds() {
     let told = meeting.heard(p(1), lost).into_iter().find(|(_, event)| **event == closing);
     assert_eq!(told.map(|(at, _)| at), Some(lost + RECONNECT_WINDOW));
     assert_eq!(meeting.sees(p(2)), [3, 2]);
-    let late = meeting.give(Input::Connected { participant: p(1), receives: receives(p(1), true) });
+    let late = meeting.connect(p(1), receives(p(1), true), true);
     assert_eq!(late, Err(Refusal::NoSuchParticipant(p(1))));
 }
 

@@ -161,6 +161,11 @@ impl Leg {
         self.sends
     }
 
+    /// Whether its packets are SRTP, both ways.
+    pub(super) const fn is_secured(&self) -> bool {
+        self.inbound.is_some() && self.outbound.is_some()
+    }
+
     #[cfg(test)]
     pub(super) const fn remembered(&self) -> usize {
         self.authenticated.len()

@@ -276,6 +276,11 @@ impl SipPeer {
         Some(self.line(line)?.send_video?.codec)
     }
 
+    /// Whether every line that was agreed is SRTP. Its keys are secret: where the way that SDP came by is not, they are not taken.
+    pub fn is_secured(&self) -> bool {
+        self.legs.iter().all(Leg::is_secured)
+    }
+
     /// Whether media may flow: from the answer on.
     pub const fn is_connected(&self) -> bool {
         !self.closed
