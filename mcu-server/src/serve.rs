@@ -151,6 +151,9 @@ async fn start_sip(
     if !section.is_on() {
         return Ok(None);
     }
+    for (key, means) in section.dangers() {
+        tracing::warn!(key, means, "loosened");
+    }
     let tls = match section.tls_port {
         0 => None,
         port => Some((port, identity.sip(section.tls_client_ca.as_deref())?)),

@@ -157,6 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_loosened_by_name_is_named() {
+        let dangers = |toml: &str| {
+            let config = load(toml).expect("valid");
+            config.sip.dangers().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(dangers(""), [""; 0]);
+        assert_eq!(dangers("[sip]\ntls_port = 5061\ntls_client_ca = \"ca.pem\""), [""; 0]);
+        let all = "[sip]\ndangerous_unverified_peers = true\ndangerous_udp_port = 5060\ndangerous_tcp_port = 5060\ndangerous_plain_rtp = true";
+        let named = SipSection::default();
+        let keys = serde_json::to_value(named).expect("plain data");
+        let keys = keys.as_object().expect("a table").keys().filter(|key| key.starts_with("dangerous_"));
+        let mut keys: Vec<String> = keys.map(|key| format!("sip.{key}")).collect();
+        keys.sort_unstable();
+        let mut found = dangers(all);
+        found.sort_unstable();
+        assert_eq!(found, keys, "each that there is");
+    }
+
+    #[test]
     fn a_host_and_a_range_of_ports_are_such() {
         for host in ["203.0.113.7", "2001:db8::7", "mcu.example.org"] {
             assert!(load(&format!("[sip]\nadvertise = \"{host}\"")).is_ok(), "{host}");

@@ -91,6 +91,8 @@ pub struct SipSection {
     pub dangerous_udp_port: u16,
     /// Port of SIP over TCP, in the clear; 0: off.
     pub dangerous_tcp_port: u16,
+    /// Take media without SRTP from devices that offer nothing better.
+    pub dangerous_plain_rtp: bool,
     /// Host to tell others instead of the bound one; unset: the first of `media.advertise`.
     pub advertise: Option<String>,
     /// First and last port of media.
@@ -109,6 +111,7 @@ impl Default for SipSection {
             dangerous_unverified_peers: false,
             dangerous_udp_port: 0,
             dangerous_tcp_port: 0,
+            dangerous_plain_rtp: false,
             advertise: None,
             rtp_ports: [40_000, 49_999],
             language: Language::En,
@@ -121,6 +124,22 @@ impl SipSection {
     /// Whether any port is set.
     pub const fn is_on(&self) -> bool {
         self.tls_port != 0 || self.dangerous_udp_port != 0 || self.dangerous_tcp_port != 0
+    }
+
+    /// What has been loosened by name: each key, and what follows from it.
+    pub fn dangers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let in_the_clear = "whoever is on the way reads and changes calls, PINs with them";
+        let all = [
+            (self.dangerous_unverified_peers, "sip.dangerous_unverified_peers", "anybody may call"),
+            (self.dangerous_udp_port != 0, "sip.dangerous_udp_port", in_the_clear),
+            (self.dangerous_tcp_port != 0, "sip.dangerous_tcp_port", in_the_clear),
+            (
+                self.dangerous_plain_rtp,
+                "sip.dangerous_plain_rtp",
+                "whoever is on the way hears and sees all that such a device is sent",
+            ),
+        ];
+        all.into_iter().filter_map(|(on, key, means)| on.then_some((key, means)))
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

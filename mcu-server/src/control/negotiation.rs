@@ -39,6 +39,8 @@ pub struct SipMedia {
     pub ports: Arc<PortRange>,
     /// Told instead of the address that signalling came to.
     pub advertise: Option<IpAddr>,
+    /// Media without SRTP are taken from who offers nothing better.
+    pub plain_rtp: bool,
 }
 
 impl SipMedia {
@@ -50,6 +52,7 @@ impl SipMedia {
         Self {
             ports: Arc::new(PortRange::new(first, last)),
             advertise: told.or_else(|| config.media.advertise.first().copied()),
+            plain_rtp: config.sip.dangerous_plain_rtp,
         }
     }
 }
@@ -91,14 +94,13 @@ impl Negotiation {
     }
 
     fn answer_sip(&self, leg: SipLeg, clock: NodeClock) -> Answered {
-        let SipMedia { ports, advertise } = &self.sip;
+        let SipMedia { ports, advertise, plain_rtp } = &self.sip;
         let config = SipConfig {
             // One of the other family would be no answer to this offer.
             advertised: advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4()).unwrap_or(leg.local),
             secure: leg.secure,
             from: leg.from,
-            // Until the roster can say who is in the clear, nobody is.
-            plain_rtp: false,
+            plain_rtp: *plain_rtp,
             ..SipConfig::default()
         };
         let mut opened: Vec<LinePorts> = Vec::new();

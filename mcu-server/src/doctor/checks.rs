@@ -41,6 +41,13 @@ pub(super) fn configuration(config: &Config, say: &mut dyn FnMut(Finding)) {
             }
         });
     }
+    for (key, means) in config.sip.dangers() {
+        say(Finding::warning(
+            "loosened",
+            format!("{key}: {means}"),
+            format!("do without {key} where you can"),
+        ));
+    }
     let bind = config.media.bind.unwrap_or(config.server.bind);
     if bind.is_loopback() {
         say(Finding::warning(

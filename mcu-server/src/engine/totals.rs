@@ -54,6 +54,8 @@ macro_rules! totals {
 }
 
 totals! {
+    datagrams_refused "mcu_datagrams_refused_total"
+        "Datagrams at a peer's address that do not authenticate, cannot be read, or come from where that peer's media may not come from"
     packets_lost "mcu_video_packets_lost_total"
         "Video packets that neither came nor were resent in time"
     packets_late "mcu_video_packets_late_total"

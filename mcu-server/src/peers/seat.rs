@@ -94,6 +94,8 @@ pub struct Seat {
     sounds: [Option<SoundLine>; 2],
     downlink: Downlink,
     sound: SentSound,
+    /// Of the datagrams that the association refused, those that are counted.
+    refused: u64,
 }
 
 impl Seat {
@@ -110,7 +112,7 @@ impl Seat {
             sequence: u64::from(rtp_offsets[0] as u16 & 0x7fff),
             timestamp_offset: rtp_offsets[1],
         };
-        Self { id, participant, conference, peer, sync, pictures, sounds, downlink, sound }
+        Self { id, participant, conference, peer, sync, pictures, sounds, downlink, sound, refused: 0 }
     }
 
     /// Goes on in another meeting. What was being received begins anew there; what is sent goes on with its numbers.
@@ -295,6 +297,8 @@ impl Seat {
     pub(super) fn housekeep(&mut self, now: Mono, news: &NewsSender, totals: &MediaTotals) {
         self.pictures.iter_mut().flatten().for_each(|picture| picture.count(totals));
         self.downlink.count(totals);
+        let refused = self.peer.counters().refused;
+        totals.datagrams_refused.add(refused - std::mem::replace(&mut self.refused, refused));
         for sound in self.sounds.iter().flatten() {
             sound.keep_in_step(&mut self.sync, now);
         }

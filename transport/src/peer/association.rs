@@ -3,7 +3,7 @@
 //! Flow: io thread -> **here** -> [`WebRtcPeer`] or [`SipPeer`]. Nothing is decided here.
 
 use super::lines::{Line, LineState};
-use super::{Datagram, PeerOutput, SendError, SendMeta, SipPeer, WebRtcPeer};
+use super::{Datagram, PeerCounters, PeerOutput, SendError, SendMeta, SipPeer, WebRtcPeer};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::net::SocketAddr;
@@ -158,6 +158,11 @@ impl Association {
     /// Starts the estimate again from `kbps`.
     pub fn reset_estimate(&mut self, kbps: u32) {
         either!(self, peer => peer.reset_estimate(kbps));
+    }
+
+    /// Counters since it began.
+    pub fn counters(&self) -> PeerCounters {
+        either!(self, peer => peer.counters())
     }
 
     /// Says goodbye; drain `poll` afterwards.

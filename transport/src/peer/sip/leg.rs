@@ -9,7 +9,7 @@ use super::LocalPorts;
 use super::offer::{Feedback, Format, Protection, Taken};
 use super::received::Received;
 use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
-use super::way::Way;
+use super::way::{Flow, Way};
 use crate::payload::Vp8Numbers;
 use crate::receive::TelephoneEvents;
 use bytes::{Bytes, BytesMut};
@@ -178,7 +178,7 @@ impl Leg {
 
     /// Takes an RTP packet.
     pub(super) fn rtp(&mut self, bytes: &[u8], source: SocketAddr, arena: &mut Arena, now: Mono) -> Taking {
-        if !self.way.may_come_from(source, now) {
+        if !self.way.may_come_from(Flow::Rtp, source, now) {
             return Taking::Refused;
         }
         arena.scratch.clear();
@@ -264,7 +264,7 @@ impl Leg {
         now: Mono,
         each: &mut dyn FnMut(rtcp::Heard),
     ) -> bool {
-        if !self.way.may_come_from(source, now) {
+        if !self.way.may_come_from(Flow::Rtcp, source, now) {
             return false;
         }
         arena.scratch.clear();

@@ -30,7 +30,7 @@ pub struct SipConfig {
     pub secure: bool,
     /// Where signalling came from.
     pub from: IpAddr,
-    /// Take RTP without encryption: a listener that an operator has turned on by name.
+    /// Take RTP without encryption, where nothing better is offered: an operator has turned that on by name.
     pub plain_rtp: bool,
     /// Picture codecs that may be received.
     pub video_codecs: Vec<VideoCodec>,
@@ -63,6 +63,12 @@ pub(super) enum Protection {
     Plain,
     /// SRTP with the keys of SDP.
     Sdes(Chosen),
+}
+
+impl Protection {
+    const fn is_srtp(&self) -> bool {
+        matches!(self, Self::Sdes(_))
+    }
 }
 
 /// What the device can be asked for a key frame by.
@@ -167,14 +173,20 @@ impl Plan {
         }
         let (mut taken, mut refused) = (Vec::<Taken>::new(), None);
         for (place, media) in session.medias.iter().enumerate() {
-            let Some(line) = role(media).filter(|line| taken.iter().all(|taken| taken.line != *line)) else {
+            let Some(line) = role(media) else { continue };
+            let held = taken.iter().position(|taken| taken.line == line);
+            if held.is_some_and(|at| taken[at].protection.is_srtp()) {
                 continue;
-            };
-            match take(place, line, media, &session, config) {
-                Ok(new) => taken.push(new),
-                Err(error) => refused = refused.or(Some(error)),
+            }
+            match (take(place, line, media, &session, config), held) {
+                (Ok(new), None) => taken.push(new),
+                // Devices that would rather have SRTP but need not say so by two lines.
+                (Ok(new), Some(at)) if new.protection.is_srtp() => taken[at] = new,
+                (Ok(_), Some(_)) => {}
+                (Err(error), _) => refused = refused.or(Some(error)),
             }
         }
+        taken.sort_by_key(|taken| taken.place);
         if taken.is_empty() {
             return Err(refused.unwrap_or(NegotiateError::NoMedia));
         }
@@ -320,8 +332,14 @@ fn protection(media: &Media, config: &SipConfig) -> Result<Protection, Negotiate
             Some(chosen) => Ok(Protection::Sdes(chosen)),
             None => refused("no common SRTP crypto suite"),
         },
-        TransportProto::RtpAvp | TransportProto::RtpAvpf if config.plain_rtp => Ok(Protection::Plain),
-        TransportProto::RtpAvp | TransportProto::RtpAvpf => refused("media must be encrypted (SRTP)"),
+        // Keys beside a profile that does without are an offer of SRTP to whoever can (RFC 8643 §3.1).
+        TransportProto::RtpAvp | TransportProto::RtpAvpf => {
+            match config.secure.then(|| Chosen::of(media)).flatten() {
+                Some(chosen) => Ok(Protection::Sdes(chosen)),
+                None if config.plain_rtp => Ok(Protection::Plain),
+                None => refused("media must be encrypted (SRTP)"),
+            }
+        }
         _ => refused("the transport of the media is not spoken"),
     }
 }
@@ -392,8 +410,18 @@ mod tests {
     use super::super::tests::{ROOM_SYSTEM, config};
     use super::*;
 
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n";
+    const CRYPTO: &str =
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+
     fn plan(offer: &str) -> Result<Plan, NegotiateError> {
         Plan::make(offer, &config())
+    }
+
+    /// Which lines of what was taken are SRTP.
+    fn srtp(offer: &str, config: &SipConfig) -> Vec<bool> {
+        let plan = Plan::make(offer, config).expect("taken");
+        plan.taken.iter().map(|taken| taken.protection.is_srtp()).collect()
     }
 
     #[test]
@@ -430,13 +458,34 @@ mod tests {
 
     #[test]
     fn media_that_is_not_protected_is_taken_only_where_that_was_turned_on() {
-        let plain = ROOM_SYSTEM.replace("RTP/SAVP", "RTP/AVP");
+        let plain = ROOM_SYSTEM.replace("RTP/SAVP", "RTP/AVP").replace("a=crypto", "a=x");
         assert!(matches!(plan(&plain), Err(NegotiateError::Unacceptable { .. })));
         let loosened = SipConfig { plain_rtp: true, ..config() };
-        assert!(Plan::make(&plain, &loosened).is_ok());
+        assert_eq!(srtp(&plain, &loosened), [false, false]);
         // Keys that everybody on the way could read are not believed to be keys, whatever is turned on.
         let overheard = SipConfig { secure: false, ..loosened };
         assert!(matches!(Plan::make(ROOM_SYSTEM, &overheard), Err(NegotiateError::Unacceptable { .. })));
+        assert_eq!(srtp(&ROOM_SYSTEM.replace("RTP/SAVP", "RTP/AVP"), &overheard), [false, false]);
+    }
+
+    #[test]
+    fn srtp_is_taken_before_nothing_however_it_is_offered() {
+        let loosened = SipConfig { plain_rtp: true, ..config() };
+        let either = ROOM_SYSTEM.replace("RTP/SAVP", "RTP/AVP");
+        assert_eq!(srtp(&either, &config()), [true, true], "keys beside the plain profile");
+        let twice = |first: &str, second: &str| {
+            let line = |profile: &str, port: u16| {
+                let keys = if profile == "RTP/SAVP" { CRYPTO } else { "" };
+                format!("m=audio {port} {profile} 8\r\n{keys}")
+            };
+            let offer = format!("{HEAD}{}{}", line(first, 4_000), line(second, 4_002));
+            let plan = Plan::make(&offer, &loosened).expect("taken");
+            assert_eq!(plan.taken.len(), 1, "one sound line");
+            (plan.taken[0].place, plan.taken[0].protection.is_srtp())
+        };
+        assert_eq!(twice("RTP/SAVP", "RTP/AVP"), (0, true));
+        assert_eq!(twice("RTP/AVP", "RTP/SAVP"), (1, true));
+        assert_eq!(twice("RTP/AVP", "RTP/AVP"), (0, false), "the control: of two alike the first");
     }
 
     #[test]
@@ -463,9 +512,7 @@ mod tests {
     #[test]
     fn a_telephone_is_taken_in_the_first_codec_that_it_names_with_its_clock_or_by_a_number_alone() {
         let sound = |formats: &str, maps: &str| {
-            let offer = format!(
-                "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n{maps}"
-            );
+            let offer = format!("{HEAD}m=audio 4000 RTP/AVP {formats}\r\n{maps}");
             let plan = Plan::make(&offer, &SipConfig { plain_rtp: true, ..config() }).expect("taken");
             (plan.taken[0].format, plan.taken[0].payload_type, plan.taken[0].events)
         };

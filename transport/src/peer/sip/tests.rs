@@ -50,6 +50,10 @@ pub(super) fn config() -> SipConfig {
 }
 
 fn accept(offer: &str) -> (SipPeer, String) {
+    accept_with(&config(), offer)
+}
+
+fn accept_with(config: &SipConfig, offer: &str) -> (SipPeer, String) {
     let mut next = 40_000;
     let mut open = |shared: bool| {
         let port = |port| SocketAddr::new([10, 0, 0, 1].into(), port);
@@ -57,7 +61,7 @@ fn accept(offer: &str) -> (SipPeer, String) {
         next += 2;
         Ok(ports)
     };
-    let (peer, answer) = SipPeer::accept(&config(), offer, &mut open, NOW).expect("accepted");
+    let (peer, answer) = SipPeer::accept(config, offer, &mut open, NOW).expect("accepted");
     (peer, answer.sdp)
 }
 
@@ -214,6 +218,60 @@ fn the_device_hears_us_where_its_newest_authenticated_packet_came_from() {
     assert_eq!(said(&mut peer, 3), "192.0.2.44:6000");
     arrive(&mut peer, &sound(12, 114), "192.0.2.66:6000", 40_000, NOW);
     assert_eq!(said(&mut peer, 4), "192.0.2.44:6000");
+}
+
+#[test]
+fn a_leg_is_secured_when_every_line_of_it_is() {
+    let loosened = SipConfig { plain_rtp: true, ..config() };
+    let secured = |offer: &str| accept_with(&loosened, offer).0.is_secured();
+    let (sound, rest) = ROOM_SYSTEM.split_once("m=video").expect("it has a picture");
+    let mixed = format!("{sound}m=video{}", rest.replace("RTP/SAVP", "RTP/AVP").replace("a=crypto", "a=x"));
+    assert!(secured(ROOM_SYSTEM), "the control");
+    assert!(!secured(&mixed) && !secured(&plain_offer()));
+}
+
+/// [`ROOM_SYSTEM`] without SRTP.
+fn plain_offer() -> String {
+    ROOM_SYSTEM.replace("RTP/SAVP", "RTP/AVP").replace("a=crypto", "a=x")
+}
+
+#[test]
+fn without_srtp_the_first_that_comes_from_where_it_may_is_the_device_and_strangers_are_counted() {
+    let loosened = SipConfig { plain_rtp: true, ..config() };
+    let behind_nat = plain_offer().replace("c=IN IP4 198.51.100.7", "c=IN IP4 10.0.0.9");
+    let (mut peer, answer) = accept_with(&loosened, &behind_nat);
+    assert!(answer.contains("m=audio 40000 RTP/AVP 114 101") && !answer.contains("a=crypto"), "{answer}");
+    let mut came = |peer: &mut SipPeer, sequence, source, after_ms| {
+        let now = NOW + Duration::from_millis(after_ms);
+        arrive(peer, &sound(sequence, 114), source, 40_000, now);
+        (packets(&outputs(peer, now)).len(), peer.counters().refused)
+    };
+    assert_eq!(came(&mut peer, 1, "192.0.2.66:6000", 10), (0, 1), "a stranger");
+    assert_eq!(came(&mut peer, 2, "198.51.100.7:61000", 20), (1, 1), "the device, by its NAT");
+    assert_eq!(came(&mut peer, 3, "198.51.100.7:61004", 30), (0, 2), "somebody else behind that NAT");
+    assert_eq!(
+        came(&mut peer, 4, "10.0.0.9:50000", 40),
+        (0, 3),
+        "and what was signalled, as it was settled otherwise"
+    );
+    assert_eq!(came(&mut peer, 5, "198.51.100.7:61000", 600_000), (1, 3), "the control: it goes on");
+    let payload: Arc<[u8]> = Arc::from(&[9; 80][..]);
+    peer.send_sound(&payload, &meta(1)).expect("sent");
+    let sent = transmits(outputs(&mut peer, NOW)).pop().expect("a packet");
+    assert_eq!(
+        (sent.destination.to_string(), &sent.bytes[12..]),
+        ("198.51.100.7:61000".to_owned(), &payload[..])
+    );
+
+    let (mut late, _) = accept_with(&loosened, &behind_nat);
+    assert_eq!(came(&mut late, 1, "198.51.100.7:61000", 5_001), (0, 1), "nothing settles late");
+    assert_eq!(
+        came(&mut late, 2, "10.0.0.9:50000", 5_002),
+        (1, 1),
+        "the control: what was signalled may come"
+    );
+    let (mut anew, _) = accept_with(&loosened, &behind_nat);
+    assert_eq!(came(&mut anew, 1, "198.51.100.7:61004", 20), (1, 0), "a new offer settles anew");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //! Flow: `leg` asks. Pure. What SDP says is a claim: behind NAT it is wrong, and an attacker's names a stranger (RFC 3261 §26.3.2.5, the
 //! "voice hammer"). So
 //! - with SRTP, packets may come from anywhere, and where an authenticated packet *newer than all before* comes from, ours go;
-//! - without, packets may come from the signalled address or from where signalling came from, any port; the first within
-//!   [`LATCH_WITHIN`] of the answer settles it, and nothing moves it again but a new answer;
-//! - pictures are sent to an address other than signalling's only after something of the far end has come from there.
+//! - without, packets may come from the signalled address, or within [`LATCH_WITHIN`] of the answer from any port of where signalling came
+//!   from; the first settles it, of RTP and of RTCP each, and nothing moves it again but a new answer;
+//! - pictures are sent to an address other than signalling's only after something of the far end has come from there. Without SRTP whoever
+//!   can send from that address in another's name can have it so.
 
 use mcu_core::time::Mono;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,15 @@ use std::time::Duration;
 
 /// How long after the answer a way without SRTP may still settle elsewhere than SDP said.
 pub(super) const LATCH_WITHIN: Duration = Duration::from_secs(5);
+
+/// What of a line a packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Media.
+    Rtp,
+    /// Reports, on a port of their own or, with `rtcp-mux`, on that of media.
+    Rtcp,
+}
 
 /// The way of one line.
 #[derive(Debug)]
@@ -26,7 +36,10 @@ pub(super) struct Way {
     answered: Mono,
     /// Packets authenticate themselves.
     secured: bool,
-    settled: bool,
+    /// RTP has come.
+    rtp_settled: bool,
+    /// RTCP has come.
+    rtcp_settled: bool,
     /// Something has come from where RTP goes.
     vouched: bool,
 }
@@ -40,43 +53,55 @@ impl Way {
         answered: Mono,
     ) -> Self {
         let vouched = rtp.ip() == signalled_from;
-        Self { rtp, rtcp, signalled_from, answered, secured, settled: false, vouched }
+        Self {
+            rtp,
+            rtcp,
+            signalled_from,
+            answered,
+            secured,
+            rtp_settled: false,
+            rtcp_settled: false,
+            vouched,
+        }
     }
 
     /// Whether a packet from `source` may be looked at. Asked before it is authenticated, if it ever is.
-    pub(super) fn may_come_from(&self, source: SocketAddr, now: Mono) -> bool {
-        if self.secured {
-            return true;
-        }
-        if self.settled || now.since(self.answered) > LATCH_WITHIN {
-            return source.ip() == self.rtp.ip()
-                && (source.port() == self.rtp.port() || source.port() == self.rtcp.port());
-        }
-        source.ip() == self.rtp.ip() || source.ip() == self.signalled_from
+    pub(super) fn may_come_from(&self, flow: Flow, source: SocketAddr, now: Mono) -> bool {
+        let (expected, settled) = match flow {
+            Flow::Rtp => (self.rtp, self.rtp_settled),
+            Flow::Rtcp => (self.rtcp, self.rtcp_settled),
+        };
+        self.secured || source == expected || (!settled && self.may_settle_at(source, now))
+    }
+
+    fn may_settle_at(&self, source: SocketAddr, now: Mono) -> bool {
+        source.ip() == self.signalled_from && now.since(self.answered) <= LATCH_WITHIN
     }
 
     /// An RTP packet of this line has come from `source`, newer than all before it, and authenticated where that exists. `mux`: RTCP
     /// goes where RTP goes.
     pub(super) fn heard_rtp(&mut self, source: SocketAddr, mux: bool, now: Mono) {
-        let may_move = self.secured || (!self.settled && now.since(self.answered) <= LATCH_WITHIN);
+        let may_move = self.secured || (!self.rtp_settled && self.may_settle_at(source, now));
         if source != self.rtp && may_move {
             if mux {
                 self.rtcp = source;
-            } else if source.ip() != self.rtp.ip() {
+            } else if source.ip() != self.rtp.ip() && (self.secured || !self.rtcp_settled) {
                 // The best guess until RTCP itself comes: the port beside it (RFC 3550 §11).
                 self.rtcp = SocketAddr::new(source.ip(), source.port().saturating_add(1));
             }
             self.rtp = source;
         }
-        self.settled = true;
+        self.rtp_settled = true;
+        self.rtcp_settled |= mux;
         self.vouched |= source == self.rtp;
     }
 
-    /// RTCP of this line, authenticated where that exists, has come from `source` on a port of its own.
+    /// RTCP of this line, authenticated where that exists, has come from `source` on a port of its own, whence it may come.
     pub(super) fn heard_rtcp(&mut self, source: SocketAddr) {
-        if self.secured || source.ip() == self.rtp.ip() {
+        if self.secured || !self.rtcp_settled {
             self.rtcp = source;
         }
+        self.rtcp_settled = true;
     }
 
     /// Where RTP goes.
@@ -115,7 +140,7 @@ mod tests {
         let mut way = way(true);
         assert!(!way.is_vouched());
         for source in ["203.0.113.9:61000", "203.0.113.9:61002", "192.0.2.1:7000"] {
-            assert!(way.may_come_from(at(source), NOW + Duration::from_secs(3_600)));
+            assert!(way.may_come_from(Flow::Rtp, at(source), NOW + Duration::from_secs(3_600)));
             way.heard_rtp(at(source), false, NOW + Duration::from_secs(3_600));
             assert_eq!(way.rtp(), at(source));
             assert!(way.is_vouched());
@@ -125,28 +150,56 @@ mod tests {
         assert_eq!(way.rtcp(), at("192.0.2.1:7999"));
     }
 
+    /// Whether RTP may come from each, at `now`.
+    fn heard(way: &Way, sources: &[&str], now: Mono) -> Vec<bool> {
+        sources.iter().map(|source| way.may_come_from(Flow::Rtp, at(source), now)).collect()
+    }
+
+    const SIGNALLED: &str = "10.0.0.7:5000";
+    const NAT: &str = "203.0.113.9:61000";
+    const NAT_AGAIN: &str = "203.0.113.9:61004";
+    const STRANGER: &str = "192.0.2.1:7000";
+    const NEIGHBOUR: &str = "10.0.0.7:5002";
+
     #[test]
     fn without_it_the_first_settles_the_way_and_nobody_else_is_heard() {
-        let mut way = way(false);
-        let (nat, other, stranger) = (at("203.0.113.9:61000"), at("203.0.113.9:61004"), at("192.0.2.1:7000"));
-        assert!(!way.may_come_from(stranger, NOW));
-        assert!(way.may_come_from(nat, NOW) && way.may_come_from(at("10.0.0.7:9"), NOW));
-        way.heard_rtp(nat, false, NOW);
-        assert_eq!(way.rtp(), nat);
-        assert!(way.may_come_from(nat, NOW), "the control");
-        assert!(!way.may_come_from(other, NOW) && !way.may_come_from(at("10.0.0.7:5000"), NOW));
-        way.heard_rtp(other, false, NOW);
-        assert_eq!(way.rtp(), nat, "never again");
+        let all = [SIGNALLED, NAT, NAT_AGAIN, STRANGER, NEIGHBOUR];
+        let mut nat = way(false);
+        assert_eq!(heard(&nat, &all, NOW), [true, true, true, false, false]);
+        nat.heard_rtp(at(NAT), false, NOW);
+        assert_eq!((nat.rtp(), nat.rtcp()), (at(NAT), at("203.0.113.9:61001")));
+        assert_eq!(heard(&nat, &all, NOW), [false, true, false, false, false]);
+        nat.heard_rtp(at(NAT_AGAIN), false, NOW);
+        assert_eq!(nat.rtp(), at(NAT), "never again");
+
+        let mut direct = way(false);
+        direct.heard_rtp(at(SIGNALLED), false, NOW);
+        assert_eq!(heard(&direct, &all, NOW), [true, false, false, false, false]);
     }
 
     #[test]
     fn without_it_nothing_settles_late() {
         let mut way = way(false);
-        let late = NOW + LATCH_WITHIN + Duration::from_millis(1);
-        assert!(!way.may_come_from(at("203.0.113.9:61000"), late));
-        assert!(way.may_come_from(at("10.0.0.7:5000"), late), "the control");
-        way.heard_rtp(at("203.0.113.9:61000"), false, late);
-        assert_eq!(way.rtp(), at("10.0.0.7:5000"));
+        let last = NOW + LATCH_WITHIN;
+        let late = last + Duration::from_millis(1);
+        assert_eq!(heard(&way, &[NAT, SIGNALLED], last), [true, true], "the control");
+        assert_eq!(heard(&way, &[NAT, SIGNALLED], late), [false, true]);
+        way.heard_rtp(at(NAT), false, late);
+        assert_eq!(way.rtp(), at(SIGNALLED));
+    }
+
+    #[test]
+    fn without_it_rtcp_settles_by_itself_and_once_too() {
+        let mut way = way(false);
+        let may = |way: &Way, source| way.may_come_from(Flow::Rtcp, at(source), NOW);
+        way.heard_rtp(at(NAT), false, NOW);
+        assert!(may(&way, NAT_AGAIN) && !may(&way, STRANGER) && !may(&way, SIGNALLED));
+        way.heard_rtcp(at(NAT_AGAIN));
+        assert_eq!((way.rtp(), way.rtcp()), (at(NAT), at(NAT_AGAIN)));
+        assert!(may(&way, NAT_AGAIN) && !may(&way, "203.0.113.9:61001"));
+        let mut shared = self::way(false);
+        shared.heard_rtp(at(NAT), true, NOW);
+        assert_eq!((shared.rtcp(), may(&shared, NAT), may(&shared, NAT_AGAIN)), (at(NAT), true, false));
     }
 
     #[test]
