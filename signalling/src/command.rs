@@ -248,6 +248,26 @@ pub enum Command {
         /// When done.
         reply: Reply<()>,
     },
+    /// Keeps guests who are not in out of a room's meeting, or lets them in again; [`ApiError::NotFound`] when none runs.
+    Lock {
+        /// Which room.
+        alias: Alias,
+        /// Kept out.
+        locked: bool,
+        /// Who asks.
+        by: Caller,
+        /// When done.
+        reply: Reply<()>,
+    },
+    /// Mutes all guests of a room's meeting.
+    MuteAll {
+        /// Which room.
+        alias: Alias,
+        /// Who asks.
+        by: Caller,
+        /// When done.
+        reply: Reply<()>,
+    },
     /// Two people of a room exchange their places in the gallery, in everybody's picture.
     SwapSeats {
         /// In which room.
@@ -261,7 +281,7 @@ pub enum Command {
         /// When done: the next pictures show it.
         reply: Reply<()>,
     },
-    /// Somebody at the door: see [`JoinRequest`]. [`ApiError::RoomFull`] and [`ApiError::Draining`] only after the
+    /// Somebody at the door: see [`JoinRequest`]. [`ApiError::Locked`], [`ApiError::RoomFull`] and [`ApiError::Draining`] only after the
     /// PIN was found right. When the reply cannot be sent any more, nobody came: take the participant out again.
     Join {
         /// Who, and with what.

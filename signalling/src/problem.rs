@@ -40,6 +40,9 @@ pub enum ApiError {
     /// 409: the alias is taken, or somebody else holds the content floor; says which.
     #[error("{0}")]
     Conflict(String),
+    /// 423: the PIN was right, but a host has locked the meeting against guests.
+    #[error("the meeting is locked")]
+    Locked,
     /// 413: a body over its limit.
     #[error("the body is over {limit_bytes} bytes")]
     TooLarge {
@@ -98,6 +101,7 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Locked => StatusCode::LOCKED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::SdpInvalid(_) | Self::SdpNoCommonCodec => StatusCode::UNPROCESSABLE_ENTITY,
@@ -117,6 +121,7 @@ impl ApiError {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Conflict(_) => "conflict",
+            Self::Locked => "locked",
             Self::TooLarge { .. } => "too-large",
             Self::UnsupportedMediaType { .. } => "unsupported-media-type",
             Self::SdpInvalid(_) => "sdp-invalid",
@@ -138,6 +143,7 @@ impl ApiError {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict(_) => "Conflict",
+            Self::Locked => "The meeting is locked",
             Self::TooLarge { .. } => "The body is too large",
             Self::UnsupportedMediaType { .. } => "The content type is not supported",
             Self::SdpInvalid(_) => "The offer is not valid",

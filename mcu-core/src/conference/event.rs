@@ -24,6 +24,13 @@ pub enum Event {
         room: RoomName,
         /// Who can look inside its media.
         access: ContentAccess,
+        /// Only hosts come in from now on.
+        locked: bool,
+    },
+    /// A host or the administrator has locked the meeting, or opened it again.
+    Locked {
+        /// Only hosts come in from now on.
+        locked: bool,
     },
     /// Who can look inside the meeting's media has changed. Whose media go in the clear, the roster says.
     Access {
@@ -237,6 +244,7 @@ mod tests {
         let closing = Event::Closing { reason: ClosingReason::RoomDeleted, retry_after_s: None };
         assert_eq!(json(&closing), r#"{"type":"closing","reason":"room-deleted"}"#);
         assert_eq!(json(&Event::Muted { by: MutedBy::Host }), r#"{"type":"muted","by":"host"}"#);
+        assert_eq!(json(&Event::Locked { locked: true }), r#"{"type":"locked","locked":true}"#);
         assert_eq!(json(&Event::Floor { holder: None }), r#"{"type":"floor","holder":null}"#);
         let request = VideoRequest { kind: SourceKind::Content, height: 720, fps: 15, kbps: 9, paused: true };
         assert_eq!(
@@ -275,10 +283,11 @@ mod tests {
             role: Role::Guest,
             room: RoomName { name: "Room".into(), alias: "room".into() },
             access: ContentAccess::NodeDecrypted,
+            locked: false,
         };
         assert_eq!(
             json(&welcome),
-            r#"{"type":"welcome","participant_id":1,"role":"guest","room":{"name":"Room","alias":"room"},"access":"node-decrypted"}"#
+            r#"{"type":"welcome","participant_id":1,"role":"guest","room":{"name":"Room","alias":"room"},"access":"node-decrypted","locked":false}"#
         );
     }
 }

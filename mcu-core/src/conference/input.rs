@@ -68,6 +68,16 @@ pub enum Input {
         /// With which right.
         by: MutedBy,
     },
+    /// The same, to all guests.
+    MuteAll {
+        /// With which right.
+        by: MutedBy,
+    },
+    /// Guests who are not in are kept out, or come in again. Hosts come in all the same, and who is in stays and may reconnect.
+    Lock {
+        /// Kept out.
+        locked: bool,
+    },
     /// Two people exchange their places in the gallery.
     SwapSeats {
         /// One.

@@ -23,6 +23,7 @@
 //! | `renditions` | which encodes there are, for whom, at which rate |
 //! | `requests` | what senders are asked to send |
 //! | `telling` | how participants are told |
+//! | `moderating` | what hosts decide for others: the lock, who is muted |
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
 pub mod card;
@@ -34,6 +35,7 @@ pub mod input;
 pub mod keypad;
 pub mod layout;
 pub mod mixing;
+mod moderating;
 mod picture;
 pub mod plan;
 mod planning;
@@ -60,7 +62,7 @@ use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use crate::media::codec::VideoCodec;
 use crate::privacy::ContentAccess;
 use crate::time::Mono;
-use event::{ClosingReason, MutedBy, RosterEntry};
+use event::{ClosingReason, RosterEntry};
 use floor::Floor;
 use input::{Joining, Loudness, Medium, Receives, StateChange};
 use plan::RateClass;
@@ -86,6 +88,9 @@ pub enum Refusal {
     /// Everybody has left; a new conference has to be made.
     #[error("the conference has ended")]
     Ended,
+    /// No guest comes in at the moment.
+    #[error("the meeting is locked")]
+    Locked,
     /// No place is left.
     #[error("the room is full: {participants_max} participants")]
     RoomFull {
@@ -130,6 +135,8 @@ pub struct Conference {
     card: Option<Arc<Card>>,
     /// Who shares.
     holder: Option<ParticipantId>,
+    /// Only hosts come in.
+    locked: bool,
     /// When the roster is to be told, and when it was.
     roster_due: Option<Mono>,
     roster_told: Option<Mono>,
@@ -154,6 +161,7 @@ impl Conference {
             requests: Requests::default(),
             card: None,
             holder: None,
+            locked: false,
             roster_due: None,
             roster_told: None,
             effects: VecDeque::new(),
@@ -192,6 +200,8 @@ impl Conference {
             Input::SourceLive { source, medium, live } => self.live(source, medium, live)?,
             Input::State { participant, change } => self.change(participant, change)?,
             Input::Mute { participant, by } => self.mute(participant, by)?,
+            Input::MuteAll { by } => self.mute_all(by)?,
+            Input::Lock { locked } => self.lock(locked),
             Input::SwapSeats { one, other } => {
                 self.known(one)?;
                 self.known(other)?;
@@ -293,6 +303,9 @@ impl Conference {
     fn join(&mut self, joining: Joining) -> Result<(), Refusal> {
         if self.roster.get(joining.participant).is_some() {
             return Err(Refusal::JoinedBefore(joining.participant));
+        }
+        if self.keeps_out(&joining) {
+            return Err(Refusal::Locked);
         }
         let participants_max = self.settings.participants_max;
         if self.roster.len() >= participants_max {
@@ -413,15 +426,6 @@ impl Conference {
             }
             None => Ok(()),
         }
-    }
-
-    fn mute(&mut self, id: ParticipantId, by: MutedBy) -> Result<(), Refusal> {
-        if self.known(id)?.muted {
-            return Ok(());
-        }
-        self.change(id, StateChange { muted: Some(true), ..StateChange::default() })?;
-        self.tell(To::One(id), Event::Muted { by });
-        Ok(())
     }
 
     fn hear(&mut self, report: &Loudness) {

@@ -57,6 +57,13 @@ impl ControlState {
                 let change = StateChange { layout: Some(layout), ..StateChange::default() };
                 answer(reply, self.moderate(&alias, &by, Input::State { participant, change }));
             }
+            Command::Lock { alias, locked, by, reply } => {
+                answer(reply, self.moderate(&alias, &by, Input::Lock { locked }));
+            }
+            Command::MuteAll { alias, by, reply } => {
+                let input = Input::MuteAll { by: muted_by(&by) };
+                answer(reply, self.moderate(&alias, &by, input));
+            }
             Command::SwapSeats { alias, one, other, by, reply } => {
                 answer(reply, self.moderate(&alias, &by, Input::SwapSeats { one, other }));
             }
@@ -191,8 +198,7 @@ impl ControlState {
     ) -> Result<(), ApiError> {
         let own = matches!(by, Caller::Host(host) if host.participant == participant);
         let input = if muted && !own {
-            let by = if matches!(by, Caller::Admin) { MutedBy::Admin } else { MutedBy::Host };
-            Input::Mute { participant, by }
+            Input::Mute { participant, by: muted_by(by) }
         } else if own {
             let change = StateChange { muted: Some(muted), ..StateChange::default() };
             Input::State { participant, change }
@@ -399,6 +405,13 @@ fn answer<T>(reply: Reply<T>, result: Result<T, ApiError>) {
     let _ = reply.send(result);
 }
 
+const fn muted_by(caller: &Caller) -> MutedBy {
+    match caller {
+        Caller::Admin => MutedBy::Admin,
+        Caller::Host(_) => MutedBy::Host,
+    }
+}
+
 fn store_error(error: StoreError) -> ApiError {
     match error {
         StoreError::AliasTaken => ApiError::Conflict("a room with this alias exists".to_owned()),
@@ -412,6 +425,7 @@ fn store_error(error: StoreError) -> ApiError {
 
 fn refusal(refusal: Refusal) -> ApiError {
     match refusal {
+        Refusal::Locked => ApiError::Locked,
         Refusal::RoomFull { .. } => ApiError::RoomFull,
         Refusal::AlreadySharing { .. } => ApiError::Conflict("somebody else is sharing".to_owned()),
         Refusal::NoSuchParticipant(_) => ApiError::NotFound,

@@ -4,6 +4,7 @@
 
 pub(crate) mod health;
 pub(crate) mod join;
+pub(crate) mod meeting;
 pub(crate) mod openapi;
 pub(crate) mod participants;
 pub(crate) mod rooms;
@@ -22,6 +23,9 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/rooms", get(rooms::list).post(rooms::create)),
         ("/api/v1/rooms/{alias}", get(rooms::get).patch(rooms::patch).delete(rooms::delete)),
         ("/api/v1/rooms/{alias}/join", post(join::join)),
+        ("/api/v1/rooms/{alias}/lock", post(meeting::lock)),
+        ("/api/v1/rooms/{alias}/mute-all", post(meeting::mute_all)),
+        ("/api/v1/rooms/{alias}/unlock", post(meeting::unlock)),
         ("/api/v1/rooms/{alias}/participants", get(participants::list)),
         ("/api/v1/rooms/{alias}/participants/{id}/mute", post(participants::mute)),
         ("/api/v1/rooms/{alias}/participants/{id}/disconnect", post(participants::disconnect)),

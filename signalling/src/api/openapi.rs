@@ -16,6 +16,7 @@ use utoipa::{Modify, OpenApi};
         api::health::livez, api::health::readyz,
         api::rooms::create, api::rooms::list, api::rooms::get, api::rooms::patch, api::rooms::delete,
         api::join::join,
+        api::meeting::lock, api::meeting::unlock, api::meeting::mute_all,
         api::participants::list, api::participants::mute, api::participants::disconnect, api::participants::layout,
         api::seats::swap,
         api::session::offer, api::session::refresh, api::session::state, api::session::leave,

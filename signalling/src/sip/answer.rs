@@ -6,6 +6,7 @@
 //! |---|---|
 //! | no such room, wrong PIN, no PIN | 403: one answer, said at one time by the door |
 //! | too many attempts | 480 with Retry-After: 403 has none (RFC 3261 §20.33), and 503 would send a proxy to try the next node |
+//! | meeting locked | 603: somebody there will have nobody else in, and no other node has the meeting (§21.6.2); 403 would say that the PIN was wrong |
 //! | room full | 486 |
 //! | node full, busy or shutting down | 503 with Retry-After: here another node is the very thing to try |
 //! | offer not understood, or nothing in common | 488 with Warning (§20.43) |
@@ -124,6 +125,7 @@ impl From<&ApiError> for Answer {
             ApiError::TooManyRequests { retry_after_s } => {
                 Self::later(StatusCode::TemporarilyUnavailable, *retry_after_s)
             }
+            ApiError::Locked => Self::new(StatusCode::Decline),
             ApiError::RoomFull => Self::new(StatusCode::BusyHere),
             ApiError::Draining | ApiError::Overloaded => {
                 Self::later(StatusCode::ServiceUnavailable, error.retry_after_s().unwrap_or(1))
@@ -183,6 +185,7 @@ mod tests {
         let table = [
             (ApiError::JoinRefused, 403, vec![]),
             (ApiError::TooManyRequests { retry_after_s: 30 }, 480, vec!["Retry-After: 30"]),
+            (ApiError::Locked, 603, vec![]),
             (ApiError::RoomFull, 486, vec![]),
             (ApiError::Draining, 503, vec!["Retry-After: 5"]),
             (ApiError::Overloaded, 503, vec!["Retry-After: 1"]),

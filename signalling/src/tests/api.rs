@@ -125,6 +125,55 @@ async fn hosts_let_two_people_change_places() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hosts_lock_the_meeting_open_it_and_mute_its_guests() {
+    let house = House::new();
+    let path = |action: &str| format!("/api/v1/rooms/daily/{action}");
+    let actions = ["lock", "unlock", "mute-all"];
+    for action in actions {
+        for bearer in [ADMIN.to_owned(), host()] {
+            assert_eq!(house.call("POST", &path(action), &bearer, Value::Null).await.status, 204, "{action}");
+        }
+    }
+    let seen: Vec<_> = house.seen.lock().expect("whole").drain(..).collect();
+    let done = |command: &Command| match command {
+        Command::Lock { locked, by, .. } => (Some(*locked), *by == Caller::Admin),
+        Command::MuteAll { by, .. } => (None, *by == Caller::Admin),
+        other => panic!("{other:?}"),
+    };
+    let wanted = [Some(true), Some(false), None].map(|what| [(what, true), (what, false)]).concat();
+    assert_eq!(seen.iter().map(done).collect::<Vec<_>>(), wanted);
+    for action in actions {
+        house.call("POST", &path(action), &guest(), Value::Null).await.is_problem(403, "forbidden");
+        let other = token(1, Role::Host, "weekly");
+        house.call("POST", &path(action), &other, Value::Null).await.is_problem(403, "forbidden");
+        house.call("POST", &path(action), "", Value::Null).await.is_problem(401, "unauthorized");
+        let nowhere = format!("/api/v1/rooms/other/{action}");
+        house.call("POST", &nowhere, ADMIN, Value::Null).await.is_problem(404, "not-found");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_meeting_says_so_to_whoever_has_the_pin_and_to_nobody_else() {
+    let house = House::new();
+    let join = |pin| json!({"display_name": LATECOMER, "pin": pin});
+    let path = "/api/v1/rooms/daily/join";
+    house.call("POST", path, "", join(GUEST_PIN)).await.is_problem(423, "locked");
+    house.call("POST", path, "", join(WRONG_PIN)).await.is_problem(403, "join-refused");
+    assert_eq!(house.call("POST", path, "", join(HOST_PIN)).await.status, 200);
+    for way in ["whip", "whep"] {
+        let post = |name: &str| {
+            let request = Request::post(format!("/{way}/daily?name={name}"));
+            let request = request
+                .header("content-type", "application/sdp")
+                .header("authorization", format!("Bearer {GUEST_PIN}"));
+            request.body(Body::from(OFFER)).expect("a fair request")
+        };
+        house.send(post(LATECOMER)).await.is_problem(423, "locked");
+        assert_eq!(house.send(post("Encoder")).await.status, 201, "the control");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_unmuted_but_by_oneself() {
     let house = House::new();
     let unmute = || json!({"muted": false});

@@ -41,6 +41,8 @@ const HOST_PIN: &str = "271828";
 const GUEST_PIN: &str = "314159";
 const WRONG_PIN: &str = "000000";
 const KEY: [u8; 32] = [7; 32];
+/// Who comes when the meeting is locked.
+const LATECOMER: &str = "Latecomer";
 const START_UNIX_S: u64 = 1_800_000_000;
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n";
 
@@ -268,6 +270,14 @@ async fn control_thread(
                 let both = in_meeting(one, &by).and_then(|()| in_meeting(other, &by));
                 let _ = reply.send(known(&alias).and(both));
             }
+            Command::Lock { alias, locked, by, reply } => {
+                copy = Some(Command::Lock { alias: alias.clone(), locked, by: by.clone(), reply: silent() });
+                let _ = reply.send(known(&alias).and_then(|()| in_meeting(ParticipantId(1), &by)));
+            }
+            Command::MuteAll { alias, by, reply } => {
+                copy = Some(Command::MuteAll { alias: alias.clone(), by: by.clone(), reply: silent() });
+                let _ = reply.send(known(&alias).and_then(|()| in_meeting(ParticipantId(1), &by)));
+            }
             Command::Session { who, reply } => {
                 let session = Session { role: who.role, ice_servers: ice_servers() };
                 let _ = reply.send(still_there(&who).map(|()| session));
@@ -297,6 +307,7 @@ async fn control_thread(
                     role: who.role,
                     room: RoomName { name: "Daily".into(), alias: "daily".into() },
                     access: ContentAccess::NodeDecrypted,
+                    locked: false,
                 };
                 let subscription = Subscription { snapshot: vec![EventText::from(&welcome)], events };
                 let _ = reply.send(still_there(&who).map(|()| subscription));
@@ -337,6 +348,9 @@ fn admit(request: &JoinRequest) -> Result<Joined, ApiError> {
     let role = match (exists, host, guest) {
         _ if request.alias.is_echo() => Role::Guest,
         (true, true, _) => Role::Host,
+        (true, _, true) if request.display_name.expose().as_str() == LATECOMER => {
+            return Err(ApiError::Locked);
+        }
         (true, _, true) if !request.host_only => Role::Guest,
         _ => return Err(ApiError::JoinRefused),
     };

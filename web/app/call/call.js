@@ -5,7 +5,6 @@
  * has the whole truth after a reconnect. Ends once, by `onEnded`.
  */
 import { computed, effect, signal } from '../view.js';
-import * as api from '../net/api.js';
 import { readReport } from '../net/quality.js';
 import { SpeechSense } from '../media/level.js';
 import { camera, microphone, onLevel } from '../media/local.js';
@@ -14,6 +13,7 @@ import { overlayPossible } from '../media/overlay.js';
 import { announce, notify } from '../notices.js';
 import { codecWished, expose, logLayout } from '../debug.js';
 import { strings } from '../strings.js';
+import { Hosting } from './hosting.js';
 import { changesBetween, unsecured } from './roster.js';
 import { Link } from './link.js';
 import { ScreenShare } from './screen_share.js';
@@ -38,6 +38,8 @@ export class Call {
   peer = signal(null);
   /** Who can look inside the media, as the node says. */
   access = signal('');
+  /** Only hosts come in. */
+  locked = signal(false);
   me;
   role;
   room;
@@ -70,6 +72,8 @@ export class Call {
         onGone: (code) => this.#end(code, 0),
       },
     );
+    /** What a host may do besides; null for a guest. */
+    this.hosting = joined.role === 'host' ? new Hosting(this.link, joined.room.alias) : null;
     /** The arrangement in force for this person. */
     this.layout = computed(
       () => this.#layoutWish.value ?? this.participants.value.find(({ id }) => id === this.me)?.layout ?? 'auto',
@@ -153,21 +157,6 @@ export class Call {
     this.#overlay.value = false;
   }
 
-  /** @param {number} id */
-  muteOther(id) {
-    return this.#asHost(api.muteOther(this.link.token, this.room.alias, id));
-  }
-
-  /** @param {number} id */
-  removeOther(id) {
-    return this.#asHost(api.removeOther(this.link.token, this.room.alias, id));
-  }
-
-  /** @param {Promise<unknown>} action */
-  async #asHost(action) {
-    await action.catch(() => notify(strings.call.hostActionFailed, 'warning'));
-  }
-
   /** @param {import('../net/peer.js').Peer} peer A new connection: its timestamps begin anew. */
   #adopt(peer) {
     this.layouts.reset();
@@ -208,8 +197,15 @@ export class Call {
   #take(event) {
     switch (event.type) {
       case 'welcome':
+        this.access.value = event.access;
+        this.locked.value = event.locked;
+        break;
       case 'access':
         this.access.value = event.access;
+        break;
+      case 'locked':
+        this.locked.value = event.locked;
+        notify(event.locked ? strings.announce.locked : strings.announce.unlocked);
         break;
       case 'roster':
         this.#takeRoster(event.participants);

@@ -98,6 +98,16 @@ export function muteOther(token, alias, id) {
   return request('POST', `${room(alias)}/participants/${id}/mute`, { token, body: { muted: true } });
 }
 
+/** Mutes all guests (hosts). @param {string} token @param {string} alias */
+export function muteGuests(token, alias) {
+  return request('POST', `${room(alias)}/mute-all`, { token });
+}
+
+/** Keeps guests who are not in out, or lets them in again (hosts). @param {string} token @param {string} alias @param {boolean} locked */
+export function setLocked(token, alias, locked) {
+  return request('POST', `${room(alias)}/${locked ? 'lock' : 'unlock'}`, { token });
+}
+
 /** Removes somebody else (hosts). @param {string} token @param {string} alias @param {number} id */
 export function removeOther(token, alias, id) {
   return request('POST', `${room(alias)}/participants/${id}/disconnect`, { token });

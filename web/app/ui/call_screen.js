@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from '../view.js';
 import { strings } from '../strings.js';
 import { HelpDialog, SettingsDialog } from './dialogs.js';
+import { Icon } from './icon.js';
 import { LinkBanner, MutedHint, ShareBanner } from './link_banner.js';
 import { MixSound } from './mix_sound.js';
 import { Panels } from './panels.js';
@@ -25,6 +26,8 @@ export function CallScreen({ call }) {
     <div class=${people ? 'call call-with-people' : 'call'}>
       <header class="call-header">
         <h1 tabindex="-1" ref=${heading}>${call.room.name}</h1>
+        ${call.locked.value &&
+        html`<p class="locked" title=${strings.call.lockedMeans}><${Icon} name="door" />${strings.call.locked}</p>`}
         <${PrivacyBadge} call=${call} onClick=${() => panels.show('privacy')} />
         <${QualityBadge} call=${call} />
       </header>

@@ -1,4 +1,4 @@
-/** The people in the meeting: who, how they joined, muted, speaking; hosts can mute and remove. */
+/** The people in the meeting: who, how they joined, muted, speaking; hosts can mute, remove, and lock the meeting. */
 import { html, useEffect, useRef, useState } from '../view.js';
 import { initials, inOrder } from '../call/roster.js';
 import { strings } from '../strings.js';
@@ -31,6 +31,7 @@ export function PeoplePanel({ call, onClose }) {
           <${Icon} name="close" />
         </button>
       </header>
+      ${call.hosting !== null && html`<${HostActions} hosting=${call.hosting} locked=${call.locked.value} />`}
       <ul class="people-list">
         ${people.map(
           (person) => html`<${Person} key=${person.id} person=${person} call=${call} onRemove=${() => setRemoving(person)} />`,
@@ -40,9 +41,24 @@ export function PeoplePanel({ call, onClose }) {
     ${removing !== null &&
     html`<${RemoveDialog}
       name=${removing.name}
-      onRemove=${() => void call.removeOther(removing.id)}
+      onRemove=${() => void call.hosting.remove(removing.id)}
       onClose=${() => setRemoving(null)}
     />`}
+  `;
+}
+
+/** What a host does to all. @param {{hosting: import('../call/hosting.js').Hosting, locked: boolean}} props */
+function HostActions({ hosting, locked }) {
+  const text = strings.people;
+  return html`
+    <div class="people-actions">
+      <button type="button" class="button button-small" onClick=${() => void hosting.muteGuests()}>
+        <${Icon} name="mic-off" />${text.muteGuests}
+      </button>
+      <button type="button" class="button button-small" onClick=${() => void hosting.setLocked(!locked)}>
+        <${Icon} name="door" />${locked ? text.unlock : text.lock}
+      </button>
+    </div>
   `;
 }
 
@@ -50,7 +66,7 @@ export function PeoplePanel({ call, onClose }) {
 function Person({ person, call, onRemove }) {
   const text = strings.people;
   const me = person.id === call.me;
-  const hosting = call.role === 'host' && !me;
+  const hosting = call.hosting !== null && !me;
   return html`
     <li class=${person.speaking ? 'person person-speaking' : 'person'}>
       <span class="avatar" aria-hidden="true">${initials(person.name)}</span>
@@ -65,7 +81,7 @@ function Person({ person, call, onRemove }) {
         ${person.secured === false && html`<${Mark} icon="lock-open" label=${text.unsecured} warns />`}
         ${person.sharing && html`<${Mark} icon="share" label=${text.sharing} />`}
         ${!person.camera && person.via === 'browser' && html`<${Mark} icon="camera-off" label=${text.cameraOff} />`}
-        <${Voice} person=${person} onMute=${hosting ? () => void call.muteOther(person.id) : null} />
+        <${Voice} person=${person} onMute=${hosting ? () => void call.hosting.mute(person.id) : null} />
         ${hosting &&
         html`<button type="button" class="icon-button" aria-label=${text.removeOther(person.name)} onClick=${onRemove}>
           <${Icon} name="remove" />

@@ -103,6 +103,7 @@ test('a wrong PIN brings the focus back to it', async () => {
 
 const REFUSALS = [
   [{ status: 503, code: 'room-full' }, /This meeting is full/],
+  [{ status: 423, code: 'locked' }, /This meeting is locked/],
   [{ status: 503, code: 'draining' }, /about to restart/],
   [{ status: 500, code: 'something-new' }, /could not let you in/],
   [{ status: 400, code: 'bad-request' }, /did not accept/],

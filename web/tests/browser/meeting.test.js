@@ -255,6 +255,36 @@ test('whose media go in the clear is named, by the badge and at the person, unti
   await context.close();
 });
 
+test('a host locks the meeting, opens it and mutes all guests, by keys; everybody sees the lock', async () => {
+  const { page, context } = await bench.join({ pin: HOST_PIN });
+  await page.keyboard.press('p');
+  const asked = (path) => bench.node.requests.filter((request) => request.path === `/rooms/weekly/${path}` && request.token === 'token-1').length;
+  const mark = page.locator('.locked', { hasText: 'Locked' });
+  await button(page, 'Lock meeting').press('Enter');
+  assert.equal(await mark.count(), 0, 'nothing is shown before the node has said so');
+  bench.node.send({ type: 'locked', locked: true });
+  await mark.waitFor();
+  await page.locator('.toast', { hasText: 'The meeting is locked' }).waitFor();
+  await bench.accessible(page, 'locked');
+  await bench.picture(page, 'locked');
+  await button(page, 'Unlock meeting').press('Enter');
+  bench.node.send({ type: 'locked', locked: false });
+  await mark.waitFor({ state: 'detached' });
+  await button(page, 'Mute guests').press('Enter');
+  await button(page, 'Lock meeting').waitFor();
+  assert.deepEqual(['lock', 'unlock', 'mute-all'].map(asked), [1, 1, 1]);
+  await context.close();
+
+  const guest = await bench.join();
+  await guest.page.keyboard.press('p');
+  await guest.page.getByRole('heading', { name: 'People (6)' }).waitFor();
+  assert.equal(await button(guest.page, 'Lock meeting').count(), 0);
+  assert.equal(await button(guest.page, 'Mute guests').count(), 0);
+  bench.node.send({ type: 'locked', locked: true });
+  await guest.page.locator('.locked').waitFor();
+  await guest.context.close();
+});
+
 test('a lost socket is reopened with a new token', async () => {
   const { page, context } = await bench.join();
   bench.node.forget();

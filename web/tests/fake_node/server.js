@@ -176,7 +176,7 @@ export class FakeNode {
       this.#sockets.add(ws);
       ws.on('close', () => this.#sockets.delete(ws));
       ws.on('message', (data) => this.#heard(JSON.parse(data)));
-      ws.send(JSON.stringify({ type: 'welcome', participant_id: ME, role: this.role, access: 'node-decrypted' }));
+      ws.send(JSON.stringify({ type: 'welcome', participant_id: ME, role: this.role, access: 'node-decrypted', locked: false }));
       this.roster(this.people);
     });
   }

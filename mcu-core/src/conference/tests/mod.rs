@@ -82,8 +82,11 @@ impl Meeting {
     }
 
     fn join(&mut self, participant: ParticipantId, via: Via, overlay: bool) -> Result<(), Refusal> {
+        self.join_as(Role::Guest, participant, via, overlay)
+    }
+
+    fn join_as(&mut self, role: Role, participant: ParticipantId, via: Via, overlay: bool) -> Result<(), Refusal> {
         let name = DisplayName::parse(&format!("Person {participant}")).expect("a fair name");
-        let role = Role::Guest;
         self.give(Input::Join(Joining { participant, name, role, via, overlay, joined_at_unix_s: 0 }))
     }
 

@@ -49,6 +49,55 @@ fn who_is_muted_is_told_is_not_heard_and_loses_the_word() {
 }
 
 #[test]
+fn all_guests_are_muted_at_once_and_hosts_are_not() {
+    let mut meeting = Meeting::of_browsers(2, true);
+    meeting.join_as(Role::Host, p(3), Via::Browser, true).expect("there is room");
+    meeting.connect(p(3), receives(p(3), true), true).expect("it has joined");
+    meeting.enter(p(4), Via::Whep, false, false);
+    meeting.state(p(2), StateChange { muted: Some(true), ..StateChange::default() }).expect("here");
+    let from = meeting.now;
+    meeting.give(Input::MuteAll { by: MutedBy::Host }).expect("never refused");
+    meeting.run_for(200);
+    let muted: Vec<_> = meeting.conference.roster().iter().map(|p| p.muted).collect();
+    assert_eq!(muted, [true, true, false, false], "a watcher has nothing to be muted");
+    assert_eq!(meeting.plan().sound.speakers, [SourceId::main(p(3))]);
+    let told = |n| meeting.heard(p(n), from).iter().filter(|(_, e)| **e == Event::Muted { by: MutedBy::Host }).count();
+    assert_eq!([1, 2, 3, 4].map(told), [1, 0, 0, 0], "who was muted by itself already is told nothing");
+}
+
+#[test]
+fn a_locked_meeting_lets_in_hosts_alone_and_who_is_in_may_reconnect() {
+    let mut meeting = Meeting::of_browsers(2, true);
+    let locked = |meeting: &Meeting, from| {
+        let of = |(_, event): (Mono, &Event)| match event {
+            Event::Locked { locked } => Some(*locked),
+            _ => None,
+        };
+        meeting.heard(p(1), from).into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let from = meeting.now;
+    for _ in 0..2 {
+        meeting.give(Input::Lock { locked: true }).expect("never refused");
+    }
+    assert_eq!((locked(&meeting, from), meeting.conference.is_locked()), (vec![true], true), "told once");
+    for via in [Via::Browser, Via::Whip, Via::Whep, Via::Sip] {
+        assert_eq!(meeting.join(p(3), via, false), Err(Refusal::Locked), "{via:?}");
+    }
+    assert_eq!(meeting.join_as(Role::Host, p(4), Via::Browser, true), Ok(()));
+    meeting.give(Input::Disconnected { participant: p(1) }).expect("it was up");
+    meeting.run_for(30_000);
+    assert_eq!(meeting.connect(p(1), receives(p(1), true), true), Ok(()));
+    meeting.conference.handle(meeting.now, Input::Listening { participant: p(1) }).expect("here");
+    let said: Vec<_> = std::iter::from_fn(|| meeting.conference.poll_effect()).collect();
+    let welcomed = |effect: &Effect| matches!(effect, Effect::Event { event: Event::Welcome { locked: true, .. }, .. });
+    assert!(said.iter().any(welcomed), "{said:?}");
+    let from = meeting.now + Duration::from_millis(1);
+    meeting.run_for(1);
+    meeting.give(Input::Lock { locked: false }).expect("never refused");
+    assert_eq!((locked(&meeting, from), meeting.join(p(3), Via::Browser, true)), (vec![false], Ok(())));
+}
+
+#[test]
 fn everybody_hears_in_the_codec_of_the_last_path_and_without_one_not_at_all() {
     let mut meeting = Meeting::of_browsers(1, true);
     let mut connect = |who, sound| {

@@ -104,7 +104,9 @@ async fn an_offer_of_nothing_that_we_speak_takes_its_guest_out_again() {
 #[tokio::test]
 async fn a_full_room_is_busy_and_a_node_that_goes_says_when_to_try_again() {
     let (exchange, mut commands) = Exchange::asking().await;
-    for (error, status, retry) in [(ApiError::RoomFull, 486, None), (ApiError::Draining, 503, Some("5"))] {
+    for (error, status, retry) in
+        [(ApiError::Locked, 603, None), (ApiError::RoomFull, 486, None), (ApiError::Draining, 503, Some("5"))]
+    {
         let mut phone = exchange.phone().await;
         phone.invite("daily.314159").await;
         let Some(Command::Join { reply, .. }) = commands.recv().await else { panic!("not a join") };
