@@ -68,6 +68,7 @@ fn tile(person: u64, rect: Rect) -> Tile {
         name: "".into(),
         speaking: false,
         muted: false,
+        in_the_clear: false,
     }
 }
 
@@ -145,6 +146,20 @@ fn marks_and_borders_need_no_font() {
     let size = Size::new(places[0].width, places[0].height);
     let cameras: Vec<_> = (1..=4).map(|person| Some(camera(person, size))).collect();
     assert_picture("marks-without-fonts", &show(SMALL, &tiles, &cameras, &Typeface::none()), EXACT);
+}
+
+#[test]
+fn whose_media_go_in_the_clear_has_an_open_padlock() {
+    let places: Vec<_> = grid(SMALL, 2, 2).collect();
+    let tiles = [
+        tile(1, places[0]),
+        Tile { in_the_clear: true, ..tile(2, places[1]) },
+        Tile { in_the_clear: true, muted: true, ..tile(3, places[2]) },
+        Tile { in_the_clear: true, video: false, ..tile(4, places[3]) },
+    ];
+    let size = Size::new(places[0].width, places[0].height);
+    let cameras: Vec<_> = (1..=4).map(|person| Some(camera(person, size))).collect();
+    assert_picture("in-the-clear", &show(SMALL, &tiles, &cameras, &Typeface::none()), EXACT);
 }
 
 #[test]

@@ -145,6 +145,7 @@ impl Picture<'_> {
             name: participant.name.shared(),
             speaking: person && self.floor.is_speaking(source.participant),
             muted: person && participant.muted,
+            in_the_clear: person && participant.secured == Some(false),
         })
     }
 }

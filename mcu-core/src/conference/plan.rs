@@ -50,6 +50,8 @@ pub struct Tile {
     pub speaking: bool,
     /// Draw the mark of who is muted.
     pub muted: bool,
+    /// Draw the mark of whose media go in the clear between it and the node.
+    pub in_the_clear: bool,
 }
 
 /// One distinct picture. Viewers of the same scene share its canvas.

@@ -15,7 +15,10 @@ impl Conference {
         let role = self.known(id)?.role;
         let room = RoomName { name: self.settings.name.clone(), alias: self.settings.alias.clone() };
         let to = To::One(id);
-        self.tell(to, Event::Welcome { participant_id: id, role, room, access: self.access(), locked: self.locked });
+        self.tell(
+            to,
+            Event::Welcome { participant_id: id, role, room, access: self.access(), locked: self.locked },
+        );
         let participants = self.entries();
         self.tell(to, Event::Roster { participants });
         self.tell(to, Event::Floor { holder: self.holder });

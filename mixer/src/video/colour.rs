@@ -26,6 +26,9 @@ pub const PILL_ALPHA: u8 = 168;
 /// The slash of the muted mark (#ff5a50).
 pub const MUTED_RGB: [u8; 3] = [0xff, 0x5a, 0x50];
 
+/// The mark of whose media go in the clear (#ffc24d).
+pub const IN_THE_CLEAR_RGB: [u8; 3] = [0xff, 0xc2, 0x4d];
+
 /// Colours of avatars: distinct hues of one lightness, each at least 4.5:1 against white text (WCAG 2.2 §1.4.3).
 const AVATARS_RGB: [[u8; 3]; 12] = [
     [0xb0, 0x3a, 0x48],

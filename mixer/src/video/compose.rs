@@ -209,6 +209,7 @@ mod tests {
             name: "".into(),
             speaking: false,
             muted: false,
+            in_the_clear: false,
         }
     }
 

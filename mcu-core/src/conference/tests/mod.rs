@@ -77,7 +77,12 @@ impl Meeting {
         }
     }
 
-    fn connect(&mut self, participant: ParticipantId, receives: Receives, secured: bool) -> Result<(), Refusal> {
+    fn connect(
+        &mut self,
+        participant: ParticipantId,
+        receives: Receives,
+        secured: bool,
+    ) -> Result<(), Refusal> {
         self.give(Input::Connected { participant, receives, secured })
     }
 
@@ -85,7 +90,13 @@ impl Meeting {
         self.join_as(Role::Guest, participant, via, overlay)
     }
 
-    fn join_as(&mut self, role: Role, participant: ParticipantId, via: Via, overlay: bool) -> Result<(), Refusal> {
+    fn join_as(
+        &mut self,
+        role: Role,
+        participant: ParticipantId,
+        via: Via,
+        overlay: bool,
+    ) -> Result<(), Refusal> {
         let name = DisplayName::parse(&format!("Person {participant}")).expect("a fair name");
         self.give(Input::Join(Joining { participant, name, role, via, overlay, joined_at_unix_s: 0 }))
     }

@@ -61,7 +61,9 @@ fn all_guests_are_muted_at_once_and_hosts_are_not() {
     let muted: Vec<_> = meeting.conference.roster().iter().map(|p| p.muted).collect();
     assert_eq!(muted, [true, true, false, false], "a watcher has nothing to be muted");
     assert_eq!(meeting.plan().sound.speakers, [SourceId::main(p(3))]);
-    let told = |n| meeting.heard(p(n), from).iter().filter(|(_, e)| **e == Event::Muted { by: MutedBy::Host }).count();
+    let told = |n| {
+        meeting.heard(p(n), from).iter().filter(|(_, e)| **e == Event::Muted { by: MutedBy::Host }).count()
+    };
     assert_eq!([1, 2, 3, 4].map(told), [1, 0, 0, 0], "who was muted by itself already is told nothing");
 }
 
@@ -89,7 +91,8 @@ fn a_locked_meeting_lets_in_hosts_alone_and_who_is_in_may_reconnect() {
     assert_eq!(meeting.connect(p(1), receives(p(1), true), true), Ok(()));
     meeting.conference.handle(meeting.now, Input::Listening { participant: p(1) }).expect("here");
     let said: Vec<_> = std::iter::from_fn(|| meeting.conference.poll_effect()).collect();
-    let welcomed = |effect: &Effect| matches!(effect, Effect::Event { event: Event::Welcome { locked: true, .. }, .. });
+    let welcomed =
+        |effect: &Effect| matches!(effect, Effect::Event { event: Event::Welcome { locked: true, .. }, .. });
     assert!(said.iter().any(welcomed), "{said:?}");
     let from = meeting.now + Duration::from_millis(1);
     meeting.run_for(1);
@@ -198,6 +201,9 @@ fn whose_media_go_in_the_clear_is_told_and_so_is_what_that_makes_of_the_meeting(
     assert_eq!(told(&mut meeting), (vec![], vec![Some(true), Some(true), None]), "nothing is claimed yet");
     meeting.connect(p(3), receives(p(3), false), false).expect("it has joined");
     assert_eq!(told(&mut meeting), (vec![InTheClear], vec![Some(true), Some(true), Some(false)]));
+    let scene = scene_of(meeting.plan(), p(1), SourceKind::Main).expect("it sees");
+    let marked: Vec<_> = scene.tiles.iter().map(|tile| tile.in_the_clear).collect();
+    assert_eq!(marked, [false, false, true], "whoever has no client sees it in the picture");
     meeting.enter(p(4), Via::Sip, false, false);
     assert_eq!(told(&mut meeting).0, [], "the control: one more who is encrypted changes nothing");
     meeting.give(Input::Disconnected { participant: p(3) }).expect("it was up");
@@ -209,7 +215,9 @@ fn whose_media_go_in_the_clear_is_told_and_so_is_what_that_makes_of_the_meeting(
     // Outside of `give`, since the layout that comes with it is not that of a new plan.
     meeting.conference.handle(meeting.now, Input::Listening { participant: p(1) }).expect("here");
     let said: Vec<_> = std::iter::from_fn(|| meeting.conference.poll_effect()).collect();
-    let welcomed = |effect: &Effect| matches!(effect, Effect::Event { event: Event::Welcome { access: InTheClear, .. }, .. });
+    let welcomed = |effect: &Effect| {
+        matches!(effect, Effect::Event { event: Event::Welcome { access: InTheClear, .. }, .. })
+    };
     assert!(said.iter().any(welcomed), "{said:?}");
     meeting.give(Input::Leave { participant: p(3), reason: ClosingReason::Left }).expect("here");
     assert_eq!(told(&mut meeting), (vec![NodeDecrypted], vec![Some(true); 3]));

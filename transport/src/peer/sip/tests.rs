@@ -241,7 +241,7 @@ fn without_srtp_the_first_that_comes_from_where_it_may_is_the_device_and_strange
     let behind_nat = plain_offer().replace("c=IN IP4 198.51.100.7", "c=IN IP4 10.0.0.9");
     let (mut peer, answer) = accept_with(&loosened, &behind_nat);
     assert!(answer.contains("m=audio 40000 RTP/AVP 114 101") && !answer.contains("a=crypto"), "{answer}");
-    let mut came = |peer: &mut SipPeer, sequence, source, after_ms| {
+    let came = |peer: &mut SipPeer, sequence, source, after_ms| {
         let now = NOW + Duration::from_millis(after_ms);
         arrive(peer, &sound(sequence, 114), source, 40_000, now);
         (packets(&outputs(peer, now)).len(), peer.counters().refused)
