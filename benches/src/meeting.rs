@@ -10,6 +10,7 @@ use mcu_core::conference::{Conference, Effect, Settings};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::Size;
+use mcu_core::media::picture_limits::PictureLimits;
 use mcu_core::time::Mono;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,8 @@ impl Meeting {
         let settings = Settings { canvas: self.canvas, ..Settings::new("bench", "Bench") };
         let mut now = Mono::from_millis(1_000);
         let mut conference = Conference::new(CONFERENCE, settings, now);
-        let line = Some(Line { codec: self.codec, rtp_offset: 0 });
+        let limits = PictureLimits::expected_of(self.codec);
+        let line = Some(Line { codec: self.codec, limits, rtp_offset: 0 });
         let mut plan = None;
         for id in 1..=self.people {
             let participant = ParticipantId(id);

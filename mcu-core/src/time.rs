@@ -151,7 +151,7 @@ impl Sub for MediaTime {
 }
 
 /// A frame rate as ticks of [`MediaTime`] per frame, so that every rate the node offers is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameInterval(u32);
 
 impl FrameInterval {

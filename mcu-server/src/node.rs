@@ -53,7 +53,7 @@ const NEWS_MAX: usize = 8_192;
 /// Loudness reports waiting for control.
 const LOUDNESS_MAX: usize = 1_024;
 /// Answered offers waiting for control.
-const ACCEPTED_MAX: usize = 256;
+const NEGOTIATED_MAX: usize = 256;
 /// Alias of the ready meeting of `--dev`.
 const DEV_ALIAS: &str = "demo";
 
@@ -148,7 +148,7 @@ impl Node {
         let (news, news_inlet) = NewsSender::channel(NEWS_MAX);
         let (loudness, loudness_inlet) = mpsc::channel(LOUDNESS_MAX);
         let (control, commands) = Control::channel(COMMANDS_MAX);
-        let (accepted, accepted_inlet) = mpsc::channel(ACCEPTED_MAX);
+        let (negotiated, negotiated_inlet) = mpsc::channel(NEGOTIATED_MAX);
         let (drain, drain_inlet) = oneshot::channel();
         let (census, census_seen) = watch::channel(Census::default());
 
@@ -184,12 +184,12 @@ impl Node {
             sip: SipMedia::new(config),
             config: config.clone(),
         };
-        let state = ControlState::new(parts, Rooms::load(&store).await?, accepted);
+        let state = ControlState::new(parts, Rooms::load(&store).await?, negotiated);
         let inlets = Inlets {
             commands,
             news: news_inlet,
             loudness: loudness_inlet,
-            accepted: accepted_inlet,
+            negotiated: negotiated_inlet,
             drain: drain_inlet,
         };
         let control_task = tokio::spawn(control::run(state, inlets, clock, census));

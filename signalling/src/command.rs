@@ -337,6 +337,25 @@ pub enum Command {
         /// The answer's SDP.
         reply: Reply<String>,
     },
+    /// Wants an offer of ours, of a caller by SIP that made none. [`ApiError::SdpInvalid`] where there can be none. The connection changes with
+    /// [`Self::Settle`] only; a proposal before this one is forgotten.
+    Propose {
+        /// The participant.
+        who: Identity,
+        /// Its signalling.
+        leg: SipLeg,
+        /// The offer's SDP.
+        reply: Reply<String>,
+    },
+    /// The answer to the last proposal: connects, or replaces the connection. [`ApiError::Unauthorized`] when there is none.
+    Settle {
+        /// The participant.
+        who: Identity,
+        /// Within the limits of [`crate::sdp::precheck`], and no more is known of it.
+        sdp: String,
+        /// When done.
+        reply: Reply<()>,
+    },
     /// Leaves the meeting (`closing: left`).
     Leave {
         /// The participant.
@@ -360,6 +379,12 @@ pub enum Command {
         who: Identity,
         /// What it says.
         stats: ClientStats,
+    },
+    /// The participant's device cannot decode the main picture that it is sent, and says so in words (RFC 5168); nobody waits for an answer.
+    /// Its encoder's own limit to key frames holds, as for a wish that comes by RTCP.
+    KeyframeWanted {
+        /// The participant.
+        who: Identity,
     },
     /// Opens the events of a participant; a socket that it had gets `closing: replaced`.
     Subscribe {

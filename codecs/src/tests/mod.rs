@@ -2,6 +2,7 @@
 
 mod damage;
 mod lane;
+mod level;
 mod picture;
 mod rate;
 mod round_trip;

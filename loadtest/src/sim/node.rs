@@ -15,6 +15,7 @@ use mcu_core::conference::plan::{MeetingPlan, RateClass};
 use mcu_core::conference::{Conference, Effect, Settings, To};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
+use mcu_core::media::picture_limits::PictureLimits;
 use mcu_core::privacy::{Ledger, Plaintext, Purpose};
 use mcu_core::time::{MediaTime, Mono};
 use mcu_server::config::EncoderSection;
@@ -223,7 +224,8 @@ impl Node {
             self.inbox.sound.push(SoundCommand::Source(source, feed.clone())).expect("the engine keeps up");
             feeds.sounds[index(kind)] = Some(feed);
         }
-        let line = |at: usize| Line { codec: VideoCodec::Vp8, rtp_offset: path.rtp_offsets[at] };
+        let limits = PictureLimits::expected_of(VideoCodec::Vp8);
+        let line = |at: usize| Line { codec: VideoCodec::Vp8, limits, rtp_offset: path.rtp_offsets[at] };
         let receives = Receives {
             main: path.hears.then(|| line(0)),
             content: (path.hears && path.content).then(|| line(1)),

@@ -11,6 +11,7 @@ use super::reception::Shut;
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
 use crate::id::{ParticipantId, SourceId};
 use crate::media::codec::{AudioCodec, VideoCodec};
+use crate::media::picture_limits::PictureLimits;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +151,8 @@ pub struct Receives {
 pub struct Line {
     /// The codec negotiated for it.
     pub codec: VideoCodec,
+    /// How large and how frequent pictures may be there.
+    pub limits: PictureLimits,
     /// What is added to a tick's 90 kHz time to make the RTP timestamp on this line.
     pub rtp_offset: u32,
 }

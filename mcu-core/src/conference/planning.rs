@@ -147,7 +147,8 @@ impl Planner {
                 keys.insert(key);
                 let scene = self.scene_id(key);
                 let canvas = picture.canvas(key);
-                wishes.push(Wish { participant: viewer.id, line, scene, canvas, codec: on.codec });
+                let (codec, limits) = (on.codec, on.limits);
+                wishes.push(Wish { participant: viewer.id, line, scene, canvas, codec, limits });
             }
         }
         self.scenes.retain(|key, _| keys.contains(key));

@@ -7,6 +7,7 @@ use super::plan::{RateClass, Rendition, View};
 use crate::id::{ConferenceId, ParticipantId, RenditionId, SceneId, SourceKind};
 use crate::media::codec::VideoCodec;
 use crate::media::frame::Size;
+use crate::media::picture_limits::PictureLimits;
 use crate::time::{FrameInterval, Mono};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,20 +57,10 @@ pub const fn kbps_max(line: SourceKind) -> u32 {
     shape(line, RateClass::High).kbps_max
 }
 
-/// The largest picture of `size`'s shape that everybody who takes `codec` can be expected to decode: browsers offer
-/// H.264 at level 3.1, which is 3 600 macroblocks (ITU-T H.264 table A-1), 1280x720.
-fn within_level(codec: VideoCodec, size: Size) -> Size {
-    const MACROBLOCKS_MAX: u32 = 3_600;
-    let macroblocks = |size: Size| u32::from(size.width.div_ceil(16)) * u32::from(size.height.div_ceil(16));
-    if codec != VideoCodec::H264 || macroblocks(size) <= MACROBLOCKS_MAX {
-        return size;
-    }
-    let (width, height) = (u32::from(size.width), u32::from(size.height));
-    let smaller = (2..=size.height).rev().map(|rows| {
-        let columns = u32::from(rows) * width / height;
-        Size::new(columns as u16 & !1, rows & !1)
-    });
-    smaller.into_iter().find(|size| macroblocks(*size) <= MACROBLOCKS_MAX).unwrap_or(size)
+/// The most that a picture of `size` is ever worth, in kbit/s: an eighth of a bit a pixel at 30 a second. Less than the highest rate of every
+/// H.264 level that has room for the size (ITU-T H.264 table A-1).
+pub const fn kbps_of_size_max(size: Size) -> u32 {
+    size.area() / 256
 }
 
 /// The lowest estimate, in kbit/s, with which `pictures` of the high class are sent.
@@ -212,9 +203,10 @@ pub(super) struct Wish {
     pub(super) scene: SceneId,
     pub(super) canvas: Size,
     pub(super) codec: VideoCodec,
+    pub(super) limits: PictureLimits,
 }
 
-type Key = (SceneId, VideoCodec, RateClass);
+type Key = (SceneId, VideoCodec, RateClass, Size, FrameInterval);
 
 /// The encodes of the plan before, so that ids and rates stay.
 #[derive(Debug, Clone)]
@@ -244,7 +236,11 @@ impl Renditions {
         let mut takers: BTreeMap<Key, Vec<&Wish>> = BTreeMap::new();
         for wish in wishes {
             let class = ladder.class(wish.participant).unwrap_or(RateClass::High);
-            takers.entry((wish.scene, wish.codec, class)).or_default().push(wish);
+            let shape = shape(wish.line, class);
+            let size =
+                Size::new((wish.canvas.width / shape.shrink) & !1, (wish.canvas.height / shape.shrink) & !1);
+            let (size, interval) = wish.limits.fit(size, self.interval.times(shape.ticks));
+            takers.entry((wish.scene, wish.codec, class, size, interval)).or_default().push(wish);
         }
         let mut views = Vec::with_capacity(wishes.len());
         let mut held = BTreeMap::new();
@@ -264,9 +260,8 @@ impl Renditions {
     }
 
     fn rendition(&mut self, key: Key, takers: &[&Wish], ladder: &Ladder) -> Rendition {
-        let (scene, codec, class) = key;
-        let first = takers[0];
-        let shape = shape(first.line, class);
+        let (scene, codec, class, size, interval) = key;
+        let kbps_max = shape(takers[0].line, class).kbps_max.min(kbps_of_size_max(size));
         let rungs = takers.iter().filter_map(|wish| ladder.0.get(&wish.participant));
         let (kbps_min, kbps_assumed) = match class {
             RateClass::High => {
@@ -276,7 +271,7 @@ impl Renditions {
         };
         let lowest = rungs.clone().filter_map(Rung::share_kbps).min();
         let two = rungs.map(|rung| rung.pictures).max().unwrap_or(1);
-        let right = lowest.unwrap_or_else(|| share_kbps(kbps_assumed, two)).clamp(kbps_min, shape.kbps_max);
+        let right = lowest.unwrap_or_else(|| share_kbps(kbps_assumed, two)).max(kbps_min).min(kbps_max);
         let before = self.held.get(&key);
         let bitrate_kbps = before
             .map(|rendition| rendition.bitrate_kbps)
@@ -286,10 +281,6 @@ impl Renditions {
             self.made += 1;
             RenditionId(super::id_in(self.conference, self.made))
         });
-        let size =
-            Size::new((first.canvas.width / shape.shrink) & !1, (first.canvas.height / shape.shrink) & !1);
-        let size = within_level(codec, size);
-        let interval = self.interval.times(shape.ticks);
         Rendition { id, scene, codec, size, interval, class, bitrate_kbps }
     }
 }
@@ -303,7 +294,8 @@ mod tests {
 
     fn wish(participant: ParticipantId, line: SourceKind) -> Wish {
         let scene = SceneId(if line == SourceKind::Main { 1 } else { 2 });
-        Wish { participant, line, scene, canvas: Size::new(1280, 720), codec: VideoCodec::Vp8 }
+        let (canvas, codec) = (Size::new(1280, 720), VideoCodec::Vp8);
+        Wish { participant, line, scene, canvas, codec, limits: PictureLimits::NONE }
     }
 
     fn ms(ms: u64) -> Mono {
@@ -419,20 +411,38 @@ mod tests {
     #[test]
     fn a_picture_stays_within_the_level_that_browsers_offer() {
         let full = Size::new(1_920, 1_080);
-        assert_eq!(within_level(VideoCodec::Vp8, full), full);
-        assert_eq!(within_level(VideoCodec::H264, full), Size::new(1_280, 720));
-        assert_eq!(within_level(VideoCodec::H264, Size::new(1_080, 1_920)), Size::new(720, 1_280));
-        assert_eq!(within_level(VideoCodec::H264, Size::new(1_280, 720)), Size::new(1_280, 720), "fits");
         // Two codecs of one scene: composed once, scaled once.
         let content = |participant, codec| {
             let wish = wish(participant, SourceKind::Content);
-            Wish { canvas: full, codec, ..wish }
+            Wish { canvas: full, codec, limits: PictureLimits::expected_of(codec), ..wish }
         };
         let mut house = House::new(&[content(A, VideoCodec::Vp8), content(B, VideoCodec::H264)]);
         let sizes: Vec<_> = house.at(ms(0)).0.iter().map(|r| (r.codec, r.size, r.scene)).collect();
         let scene = SceneId(2);
         let expected = [(VideoCodec::H264, Size::new(1_280, 720), scene), (VideoCodec::Vp8, full, scene)];
         assert!(expected.iter().all(|it| sizes.contains(it)) && sizes.len() == 2, "{sizes:?}");
+    }
+
+    #[test]
+    fn who_decodes_less_gets_a_smaller_picture_of_the_scene_and_shares_it_with_its_like() {
+        let of_level = |participant, level| {
+            let limits = PictureLimits::of_h264_level(level, false);
+            Wish { codec: VideoCodec::H264, limits, ..wish(ParticipantId(participant), SourceKind::Main) }
+        };
+        let mut house =
+            House::new(&[(1, 40), (2, 31), (3, 13), (4, 20), (5, 22)].map(|(id, level)| of_level(id, level)));
+        (1..=5).for_each(|id| house.ladder.estimate(ParticipantId(id), 9_000, false, ms(0)));
+        let (renditions, views) = house.at(ms(0));
+        let given: Vec<_> = views
+            .iter()
+            .map(|view| renditions.iter().find(|r| r.id == view.rendition).expect("it is planned"))
+            .map(|r| (r.size.height, r.interval.fps_rounded(), r.bitrate_kbps))
+            .collect();
+        assert_eq!(
+            given,
+            [(720, 30, 2_000), (720, 30, 2_000), (180, 30, 225), (180, 30, 225), (360, 15, 900)]
+        );
+        assert_eq!(renditions.len(), 3, "five receivers");
     }
 
     #[test]

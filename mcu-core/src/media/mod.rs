@@ -3,5 +3,6 @@
 pub mod codec;
 pub mod frame;
 pub mod packet;
+pub mod picture_limits;
 pub mod samples;
 pub mod unit;

@@ -1,10 +1,12 @@
 //! What the API asks, answered.
 
 use super::ControlState;
-use super::meeting::Meeting;
-use super::negotiation::{Accepted, Negotiation};
+use super::meeting::{Arrival, Meeting};
+use super::negotiation::{Negotiated, Negotiation, Predecessor};
+use super::proposals::{Proposing, Settling};
 use super::rooms::Opens;
 use crate::store::{StoreError, StoredRoom};
+use crate::threads::NodeClock;
 use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
 use mcu_core::conference::input::{Input, Joining, StateChange};
 use mcu_core::conference::reception::Words;
@@ -14,7 +16,8 @@ use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
 use mcu_core::limits;
 use mcu_core::privacy::Purpose;
 use signalling::command::{
-    Caller, Command, Identity, JoinRequest, Joined, NewRoom, Offer, Reply, RoomPatch, Session, Subscription,
+    Caller, Command, Identity, JoinRequest, Joined, NewRoom, Offer, Reply, RoomPatch, Session, SipLeg,
+    Subscription,
 };
 use signalling::model::Room;
 use signalling::problem::ApiError;
@@ -86,6 +89,8 @@ impl ControlState {
             }
             Command::Session { who, reply } => answer(reply, self.session(&who)),
             Command::Offer { offer, reply } => self.offer(offer, reply),
+            Command::Propose { who, leg, reply } => self.propose(who, leg, reply),
+            Command::Settle { who, sdp, reply } => self.settle(who, sdp, reply),
             Command::Leave { who, reply } => {
                 let input = Input::Leave { participant: who.participant, reason: ClosingReason::Left };
                 answer(reply, self.own(&who, input));
@@ -96,6 +101,7 @@ impl ControlState {
             }
             // Freezes as the client saw them: counted with the quality metrics once those exist.
             Command::Stats { .. } => {}
+            Command::KeyframeWanted { who } => self.keyframe_wanted(&who),
             Command::Subscribe { who, reply } => answer(reply, self.subscribe(&who)),
             Command::Ready { reply } => {
                 answer(reply, if self.draining { Err(ApiError::Draining) } else { Ok(()) });
@@ -216,6 +222,12 @@ impl ControlState {
     fn own(&mut self, who: &Identity, input: Input) -> Result<(), ApiError> {
         self.known(who)?;
         self.input(who.conference, input).map_err(refusal)
+    }
+
+    fn keyframe_wanted(&self, who: &Identity) {
+        if let Some(meeting) = self.meetings.get(&who.conference) {
+            meeting.keyframe_wanted(who.participant, &self.parts);
+        }
     }
 
     /// The token's word is believed only while its participant is there.
@@ -349,7 +361,7 @@ impl ControlState {
         self.known(from)?;
         self.known(to)?;
         let before = self.meetings.get_mut(&from.conference).ok_or(ApiError::Unauthorized)?;
-        let peer = before.release(from.participant).ok_or(ApiError::Internal)?;
+        let peer = before.silence(from.participant).ok_or(ApiError::Internal)?;
         let meeting = self.meetings.get_mut(&to.conference).ok_or(ApiError::Unauthorized)?;
         let participant = to.participant;
         meeting.take_over(participant, peer, &self.parts);
@@ -365,8 +377,8 @@ impl ControlState {
         if let Err(error) = self.known(&offer.who) {
             return answer(reply, Err(error));
         }
-        // The io thread with the fewest peers.
-        let Some((io, port)) = self.parts.io.iter().enumerate().min_by_key(|(_, port)| port.peers()) else {
+        let before = offer.sip.and_then(|_| self.predecessor(&offer.who));
+        let Some(io) = self.io_for(&offer.who, before.as_ref()) else {
             return answer(reply, Err(ApiError::Internal));
         };
         let negotiation = Negotiation {
@@ -374,29 +386,82 @@ impl ControlState {
             reply,
             id: PeerId(self.peer_ids.next_id()),
             io,
-            addresses: port.addresses().to_vec(),
+            addresses: self.parts.io[io].addresses().to_vec(),
             sip: self.parts.sip.clone(),
+            before,
         };
-        let (clock, accepted) = (self.parts.clock, self.accepted.clone());
+        self.negotiate(move |clock| negotiation.run(clock));
+    }
+
+    fn propose(&mut self, who: Identity, leg: SipLeg, reply: Reply<String>) {
+        if let Err(error) = self.known(&who) {
+            return answer(reply, Err(error));
+        }
+        let before = self.predecessor(&who);
+        let Some(io) = self.io_for(&who, before.as_ref()) else {
+            return answer(reply, Err(ApiError::Internal));
+        };
+        let (id, sip) = (PeerId(self.peer_ids.next_id()), self.parts.sip.clone());
+        let proposing = Proposing { who, leg, reply, id, io, sip, before };
+        self.negotiate(move |_| proposing.run());
+    }
+
+    fn settle(&mut self, who: Identity, sdp: String, reply: Reply<()>) {
+        let meeting = self.meetings.get_mut(&who.conference);
+        let Some(proposal) = meeting.and_then(|meeting| meeting.take_proposal(who.participant)) else {
+            return answer(reply, Err(ApiError::Unauthorized));
+        };
+        let settling = Settling { who, proposal, sdp, reply };
+        self.negotiate(move |clock| settling.run(clock));
+    }
+
+    /// The session by SIP that a participant has.
+    fn predecessor(&self, who: &Identity) -> Option<Predecessor> {
+        self.meetings.get(&who.conference)?.predecessor(who.participant)
+    }
+
+    /// The io thread for a connection: that of the session which it follows, whose ports are there, else the one with the fewest peers.
+    fn io_for(&self, who: &Identity, before: Option<&Predecessor>) -> Option<usize> {
+        let follows = before.and_then(|_| self.meetings.get(&who.conference)?.io_of(who.participant));
+        let fewest =
+            || self.parts.io.iter().enumerate().min_by_key(|(_, port)| port.peers()).map(|(io, _)| io);
+        follows.or_else(fewest)
+    }
+
+    /// Runs what may take milliseconds off the control task.
+    fn negotiate(&self, run: impl FnOnce(NodeClock) -> Option<Negotiated> + Send + 'static) {
+        let (clock, negotiated) = (self.parts.clock, self.negotiated.clone());
         tokio::task::spawn_blocking(move || {
-            if let Some(done) = negotiation.run(clock) {
+            if let Some(done) = run(clock) {
                 // Control is gone only when the node is.
-                let _ = accepted.blocking_send(done);
+                let _ = negotiated.blocking_send(done);
             }
         });
     }
 
-    /// Takes an answered offer into its meeting, if its participant is still there.
-    pub fn accepted(&mut self, accepted: Accepted) {
-        let Accepted { conference, arrival, sdp, reply } = accepted;
-        let Some(meeting) = self.meetings.get_mut(&conference) else {
-            return answer(reply, Err(ApiError::Unauthorized));
-        };
-        if meeting.conference().participant(arrival.participant).is_none() {
-            return answer(reply, Err(ApiError::Unauthorized));
+    /// Takes what came of a negotiation into its meeting, if its participant is still there.
+    pub fn negotiated(&mut self, negotiated: Negotiated) {
+        match negotiated {
+            Negotiated::Agreed { conference, arrival, told } => told.say(self.agreed(conference, *arrival)),
+            Negotiated::Proposed { who, proposal, sdp, reply } => {
+                let known = self.known(&who);
+                if let (Ok(_), Some(meeting)) = (&known, self.meetings.get_mut(&who.conference)) {
+                    meeting.keep_proposal(who.participant, proposal);
+                }
+                answer(reply, known.map(|_| sdp));
+            }
+        }
+    }
+
+    fn agreed(&mut self, conference: ConferenceId, arrival: Arrival) -> Result<(), ApiError> {
+        let meeting = self.meetings.get_mut(&conference).ok_or(ApiError::Unauthorized)?;
+        meeting.conference().participant(arrival.participant).ok_or(ApiError::Unauthorized)?;
+        // The session whose ports it keeps has ended meanwhile, and they with it.
+        if arrival.follows.is_some_and(|before| !meeting.is_current(arrival.participant, before)) {
+            return Err(ApiError::Internal);
         }
         meeting.attach(arrival, &self.parts);
-        answer(reply, Ok(sdp));
+        Ok(())
     }
 }
 

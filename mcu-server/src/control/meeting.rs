@@ -4,6 +4,8 @@
 //! go; its client comes back and is told everything anew.
 
 use super::Parts;
+use super::negotiation::Predecessor;
+use super::proposals::Proposal;
 use crate::engine::intake::{SoundFeed, picture_intake};
 use crate::engine::pictures::PictureEngine;
 use crate::engine::sound::SoundEngine;
@@ -22,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use transport::io::ports::LinePorts;
-use transport::peer::{Association, Line, LineState, Medium, PeerStats};
+use transport::peer::{Association, Line, LineState, Medium, PeerStats, Standing};
 
 /// Seconds between two `stats` events.
 const STATS_EVERY: u32 = 2;
@@ -37,6 +39,8 @@ pub struct MeetingPeer {
     secured: bool,
     /// The lines on which it sends.
     sends: Vec<Line>,
+    /// Of a SIP device: what its next session keeps.
+    standing: Option<Standing>,
     stats_seen: u32,
 }
 
@@ -54,6 +58,8 @@ pub struct Arrival {
     pub ports: Vec<LinePorts>,
     /// Random, for its two picture lines.
     pub rtp_offsets: [u32; 2],
+    /// The connection of the same call that it follows, some of whose ports it keeps.
+    pub follows: Option<PeerId>,
 }
 
 /// One meeting while it runs.
@@ -62,6 +68,8 @@ pub struct Meeting {
     token: Arc<Plaintext>,
     inbox: EngineInbox,
     peers: BTreeMap<ParticipantId, MeetingPeer>,
+    /// Offers of ours that wait for their answers.
+    proposals: BTreeMap<ParticipantId, Box<Proposal>>,
     sockets: BTreeMap<ParticipantId, mpsc::Sender<EventText>>,
     plan: Option<Arc<MeetingPlan>>,
     ended: bool,
@@ -92,6 +100,7 @@ impl Meeting {
             token,
             inbox,
             peers: BTreeMap::new(),
+            proposals: BTreeMap::new(),
             sockets: BTreeMap::new(),
             plan: None,
             ended: false,
@@ -178,27 +187,31 @@ impl Meeting {
 
     /// Takes over an answered offer: the connection before it goes, its sources are heard and seen from here on.
     pub fn attach(&mut self, arrival: Arrival, parts: &Parts) {
-        let Arrival { participant, id, io, peer, ports, rtp_offsets } = arrival;
-        self.detach(participant, parts);
+        let Arrival { participant, id, io, peer, ports, rtp_offsets, follows } = arrival;
+        let before = self.silence(participant);
         let lines = [Line::MAIN_VIDEO, Line::MAIN_AUDIO, Line::CONTENT_VIDEO, Line::CONTENT_AUDIO];
         let sends: Vec<Line> =
             lines.into_iter().filter(|line| peer.line(*line).is_some_and(|line| line.receives)).collect();
         let feeds = self.open_feeds(participant, &sends, parts);
         let takes = |line: Line| {
-            let codec = peer.send_codec(line)?;
-            Some(SendLine { codec, rtp_offset: rtp_offsets[crate::peers::index(line.kind)] })
+            let send = peer.line(line)?.send_video?;
+            let rtp_offset = rtp_offsets[crate::peers::index(line.kind)];
+            Some(SendLine { codec: send.codec, limits: send.limits, rtp_offset })
         };
         let receives = Receives {
             main: takes(Line::MAIN_VIDEO),
             content: takes(Line::CONTENT_VIDEO),
             sound: peer.line(Line::MAIN_AUDIO).and_then(LineState::send_audio_codec),
         };
-        let secured = peer.is_secured();
-        self.peers
-            .insert(participant, MeetingPeer { peer: id, io, receives, secured, sends, stats_seen: 0 });
-        let conference = self.conference.id();
-        let new = NewPeer { id, participant, conference, peer, ports, feeds, rtp_offsets };
+        let (standing, secured, conference) = (peer.standing(), peer.is_secured(), self.conference.id());
+        let entry = MeetingPeer { peer: id, io, receives, secured, sends, standing, stats_seen: 0 };
+        self.peers.insert(participant, entry);
+        let new = NewPeer { id, participant, conference, peer, ports, feeds, rtp_offsets, follows };
+        // The new one first: it takes over what the old one would close.
         parts.io[io].command(PeerCommand::Add(Box::new(new)));
+        if let Some(before) = before {
+            parts.io[before.io].command(PeerCommand::Remove(before.peer));
+        }
     }
 
     /// The engine's ends of what a participant sends on `lines`.
@@ -227,13 +240,6 @@ impl Meeting {
         feeds
     }
 
-    /// Lets go of a participant's connection, which goes on in another meeting.
-    pub fn release(&mut self, participant: ParticipantId) -> Option<MeetingPeer> {
-        let peer = self.peers.remove(&participant)?;
-        self.close_feeds(participant);
-        Some(peer)
-    }
-
     /// Takes over a connection from another meeting, without a word to its far end.
     pub fn take_over(&mut self, participant: ParticipantId, peer: MeetingPeer, parts: &Parts) {
         self.detach(participant, parts);
@@ -245,17 +251,42 @@ impl Meeting {
 
     /// Takes a participant's connection down, if it has one.
     fn detach(&mut self, participant: ParticipantId, parts: &Parts) {
-        let Some(old) = self.peers.remove(&participant) else { return };
-        parts.io[old.io].command(PeerCommand::Remove(old.peer));
-        self.close_feeds(participant);
+        if let Some(old) = self.silence(participant) {
+            parts.io[old.io].command(PeerCommand::Remove(old.peer));
+        }
     }
 
-    fn close_feeds(&self, participant: ParticipantId) {
+    /// Takes a participant's connection, if it has one, and its sources out of the meeting.
+    pub fn silence(&mut self, participant: ParticipantId) -> Option<MeetingPeer> {
+        self.proposals.remove(&participant);
+        let old = self.peers.remove(&participant)?;
         for kind in [SourceKind::Main, SourceKind::Content] {
             let source = SourceId { participant, kind };
             let _ = self.inbox.pictures.push(PictureCommand::SourceGone(source));
             let _ = self.inbox.sound.push(SoundCommand::SourceGone(source));
         }
+        Some(old)
+    }
+
+    /// Keeps an offer of ours until it is answered; the one before is forgotten.
+    pub fn keep_proposal(&mut self, participant: ParticipantId, proposal: Box<Proposal>) {
+        self.proposals.insert(participant, proposal);
+    }
+
+    /// The offer of ours that a participant answers.
+    pub fn take_proposal(&mut self, participant: ParticipantId) -> Option<Box<Proposal>> {
+        self.proposals.remove(&participant)
+    }
+
+    /// The session by SIP that a participant has.
+    pub fn predecessor(&self, participant: ParticipantId) -> Option<Predecessor> {
+        let peer = self.peers.get(&participant)?;
+        Some(Predecessor { peer: peer.peer, standing: peer.standing.clone()? })
+    }
+
+    /// On which io thread a participant's connection is.
+    pub fn io_of(&self, participant: ParticipantId) -> Option<usize> {
+        self.peers.get(&participant).map(|peer| peer.io)
     }
 
     /// Whether `peer` is the participant's connection now, not one that was replaced.
@@ -272,6 +303,13 @@ impl Meeting {
     /// The participant's connection is gone by itself.
     pub fn peer_gone(&mut self, participant: ParticipantId) {
         self.peers.remove(&participant);
+    }
+
+    /// A participant's connection needs a key frame of the main picture.
+    pub fn keyframe_wanted(&self, participant: ParticipantId, parts: &Parts) {
+        if let Some(peer) = self.peers.get(&participant) {
+            parts.io[peer.io].command(PeerCommand::KeyframeWanted(peer.peer));
+        }
     }
 
     /// Passes on, every other time, how a participant's way does.

@@ -6,10 +6,11 @@
 mod commands;
 mod meeting;
 mod negotiation;
+mod proposals;
 mod rooms;
 
 pub use meeting::{Meeting, MeetingPeer};
-pub use negotiation::{Accepted, Negotiation, SipMedia};
+pub use negotiation::{Negotiated, Negotiation, SipMedia};
 pub use rooms::{Rooms, make_room};
 
 use crate::config::Config;
@@ -83,13 +84,13 @@ pub struct ControlState {
     conference_ids: IdSource,
     participant_ids: IdSource,
     peer_ids: IdSource,
-    accepted: mpsc::Sender<Accepted>,
+    negotiated: mpsc::Sender<Negotiated>,
     draining: bool,
 }
 
 impl ControlState {
-    /// With the rooms that the store keeps. Answered offers come back on the other end of `accepted`.
-    pub const fn new(parts: Parts, rooms: Rooms, accepted: mpsc::Sender<Accepted>) -> Self {
+    /// With the rooms that the store keeps. What comes of negotiations comes back on the other end of `negotiated`.
+    pub const fn new(parts: Parts, rooms: Rooms, negotiated: mpsc::Sender<Negotiated>) -> Self {
         Self {
             parts,
             rooms,
@@ -99,7 +100,7 @@ impl ControlState {
             conference_ids: IdSource::new(),
             participant_ids: IdSource::new(),
             peer_ids: IdSource::new(),
-            accepted,
+            negotiated,
             draining: false,
         }
     }

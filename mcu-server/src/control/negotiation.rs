@@ -1,19 +1,19 @@
 //! Offer and answer, off the control task: parsing a long offer takes milliseconds that nobody else should wait for.
 
 use super::meeting::Arrival;
+use super::proposals::Proposal;
 use crate::config::Config;
 use crate::threads::NodeClock;
 use mcu_core::conference::roster::Via;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
-use signalling::command::SipLeg;
-use signalling::command::{Offer, Reply};
+use signalling::command::{Identity, Offer, Reply, SipLeg};
 use signalling::problem::ApiError;
 use std::net::IpAddr;
 use std::sync::Arc;
 use transport::io::ports::{LinePorts, PortRange};
 use transport::peer::{
-    Answer, Association, ClockBase, Kind, LineRoles, LocalAddress, NegotiateError, PeerConfig, SipConfig,
-    SipPeer, WebRtcPeer,
+    Answer, Association, ClockBase, Kind, LineRoles, LocalAddress, LocalPorts, NegotiateError, PeerConfig,
+    SipConfig, SipPeer, Standing, WebRtcPeer,
 };
 
 /// Everything that answering one offer takes.
@@ -30,6 +30,17 @@ pub struct Negotiation {
     pub addresses: Vec<LocalAddress>,
     /// What a SIP leg is made with.
     pub sip: SipMedia,
+    /// The session that it is to follow.
+    pub before: Option<Predecessor>,
+}
+
+/// The connection that a participant has, and what the next one of the same call keeps of it.
+#[derive(Debug, Clone)]
+pub struct Predecessor {
+    /// Which.
+    pub peer: PeerId,
+    /// Its ports, and how its session is named.
+    pub standing: Standing,
 }
 
 /// What the configuration says of the media of SIP legs.
@@ -55,25 +66,85 @@ impl SipMedia {
             plain_rtp: config.sip.dangerous_plain_rtp,
         }
     }
+
+    /// How a leg is set up that follows `before` in its call.
+    pub fn config(&self, leg: SipLeg, before: Option<Predecessor>) -> SipConfig {
+        let advertised = self.advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4());
+        SipConfig {
+            // One of the other family would be no answer to this offer.
+            advertised: advertised.unwrap_or(leg.local),
+            secure: leg.secure,
+            from: leg.from,
+            plain_rtp: self.plain_rtp,
+            standing: before.map(|before| before.standing),
+            ..SipConfig::default()
+        }
+    }
+
+    /// Opens ports for the lines of a leg, into `opened`.
+    pub fn opener<'a>(
+        &'a self,
+        leg: SipLeg,
+        opened: &'a mut Vec<LinePorts>,
+    ) -> impl FnMut(bool) -> std::io::Result<LocalPorts> + 'a {
+        move |shared| {
+            let line = self.ports.open(leg.local, shared)?;
+            let local = line.local;
+            opened.push(line);
+            Ok(local)
+        }
+    }
 }
 
-/// An offer that was answered.
-pub struct Accepted {
-    /// In which meeting.
-    pub conference: ConferenceId,
-    /// What came of it.
-    pub arrival: Arrival,
-    /// The answer.
-    pub sdp: String,
-    /// Where the answer goes.
-    pub reply: Reply<String>,
+/// What came of a negotiation.
+pub enum Negotiated {
+    /// Both sides have said what they have to.
+    Agreed {
+        /// In which meeting.
+        conference: ConferenceId,
+        /// The connection.
+        arrival: Box<Arrival>,
+        /// Who waits for that.
+        told: Told,
+    },
+    /// An offer of ours.
+    Proposed {
+        /// To whom.
+        who: Identity,
+        /// What it will be answered to.
+        proposal: Box<Proposal>,
+        /// Its text.
+        sdp: String,
+        /// Where that goes.
+        reply: Reply<String>,
+    },
+}
+
+/// What whoever asked is told in the end.
+pub enum Told {
+    /// The answer to its offer.
+    Answer(Reply<String>, String),
+    /// That its answer will do.
+    Settled(Reply<()>),
+}
+
+impl Told {
+    /// Says so, or what went wrong. A requester that has gone away wants no answer.
+    pub fn say(self, result: Result<(), ApiError>) {
+        match self {
+            Self::Answer(reply, sdp) => drop(reply.send(result.map(|()| sdp))),
+            Self::Settled(reply) => drop(reply.send(result)),
+        }
+    }
 }
 
 impl Negotiation {
     /// Answers, or says why not; the refusal has gone out when this returns `None`.
-    pub fn run(self, clock: NodeClock) -> Option<Accepted> {
+    pub fn run(mut self, clock: NodeClock) -> Option<Negotiated> {
+        let before = self.before.take();
+        let follows = before.as_ref().map(|before| before.peer);
         let answered = match self.offer.sip {
-            Some(leg) => self.answer_sip(leg, clock),
+            Some(leg) => self.answer_sip(leg, before, clock),
             None => self.answer_webrtc(clock),
         };
         let Self { offer, reply, id, io, .. } = self;
@@ -81,8 +152,9 @@ impl Negotiation {
             Ok((peer, ports, answer)) => {
                 let rtp_offsets = [rand::random(), rand::random()];
                 let participant: ParticipantId = offer.who.participant;
-                let arrival = Arrival { participant, id, io, peer, ports, rtp_offsets };
-                Some(Accepted { conference: offer.who.conference, arrival, sdp: answer.sdp, reply })
+                let arrival = Box::new(Arrival { participant, id, io, peer, ports, rtp_offsets, follows });
+                let told = Told::Answer(reply, answer.sdp);
+                Some(Negotiated::Agreed { conference: offer.who.conference, arrival, told })
             }
             Err(error) => {
                 tracing::debug!(%error, "offer refused");
@@ -93,24 +165,14 @@ impl Negotiation {
         }
     }
 
-    fn answer_sip(&self, leg: SipLeg, clock: NodeClock) -> Answered {
-        let SipMedia { ports, advertise, plain_rtp } = &self.sip;
-        let config = SipConfig {
-            // One of the other family would be no answer to this offer.
-            advertised: advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4()).unwrap_or(leg.local),
-            secure: leg.secure,
-            from: leg.from,
-            plain_rtp: *plain_rtp,
-            ..SipConfig::default()
+    fn answer_sip(&self, leg: SipLeg, before: Option<Predecessor>, clock: NodeClock) -> Answered {
+        let config = self.sip.config(leg, before);
+        let mut opened = Vec::new();
+        let answered = {
+            let mut open = self.sip.opener(leg, &mut opened);
+            SipPeer::accept(&config, &self.offer.sdp, &mut open, clock.now())
         };
-        let mut opened: Vec<LinePorts> = Vec::new();
-        let mut open = |shared| {
-            let line = ports.open(leg.local, shared)?;
-            let local = line.local;
-            opened.push(line);
-            Ok(local)
-        };
-        let (peer, answer) = SipPeer::accept(&config, &self.offer.sdp, &mut open, clock.now())?;
+        let (peer, answer) = answered?;
         Ok((peer.into(), opened, answer))
     }
 
@@ -134,7 +196,8 @@ impl Negotiation {
 /// An association, the sockets that are its alone, and what its far end is told.
 type Answered = Result<(Association, Vec<LinePorts>, Answer), NegotiateError>;
 
-fn refusal(error: &NegotiateError) -> ApiError {
+/// What whoever asked is told of it.
+pub(super) fn refusal(error: &NegotiateError) -> ApiError {
     match error {
         NegotiateError::TooLarge { max, .. } => ApiError::TooLarge { limit_bytes: *max },
         NegotiateError::NoCommonCodec { .. } => ApiError::SdpNoCommonCodec,

@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::demux::{Demux, DemuxCounters, Route};
-use transport::peer::{Datagram, PeerOutput, Transmit};
+use transport::peer::{Datagram, Line, PeerEvent, PeerOutput, Transmit};
 
 /// How often peers are looked at although nothing happened: liveness, key-frame wishes, delays.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
@@ -38,6 +38,8 @@ pub enum PeerCommand {
     Move(Box<MovedPeer>),
     /// A peer is to be closed and forgotten.
     Remove(PeerId),
+    /// A peer has said, other than by RTCP, that it needs a key frame of its main picture.
+    KeyframeWanted(PeerId),
     /// A conference whose peers live here has a new plan.
     Plan(Arc<MeetingPlan>),
     /// A conference has begun; its engine listens here.
@@ -90,6 +92,7 @@ impl Peers {
             PeerCommand::Add(new) => self.add(*new, now),
             PeerCommand::Move(moved) => self.move_on(*moved, now),
             PeerCommand::Remove(peer) => self.remove(peer, now),
+            PeerCommand::KeyframeWanted(peer) => self.keyframe_wanted(peer, now),
             PeerCommand::Plan(plan) => self.plan(plan),
             PeerCommand::Conference(conference, inbox) => {
                 let meeting = Meeting { inbox, views: ViewTable::default(), peers: Vec::new() };
@@ -106,13 +109,21 @@ impl Peers {
     }
 
     fn add(&mut self, new: NewPeer, now: Mono) {
-        let (peer, conference) = (new.id, new.conference);
+        let (peer, conference, follows) = (new.id, new.conference, new.follows);
         let mut seat = Seat::new(new);
         let registered = seat.local_ufrag().map_or(Ok(()), |ufrag| self.demux.register(ufrag, peer));
         if let Err(error) = registered {
             tracing::error!(%peer, %error, "a peer cannot be served");
             self.news.tell(seat.news(PeerNews::Closed));
             return;
+        }
+        if let Some(before) = follows {
+            // One that has closed meanwhile took its ports with it; control hears of that, too.
+            let Some(before) = self.seats.get_mut(&before) else {
+                self.news.tell(seat.news(PeerNews::Closed));
+                return;
+            };
+            seat.succeed(before);
         }
         self.own_ports.extend(seat.own_ports().into_iter().map(|address| (address, peer)));
         if let Some(meeting) = self.meetings.get_mut(&conference) {
@@ -152,12 +163,24 @@ impl Peers {
         }
     }
 
+    fn keyframe_wanted(&mut self, peer: PeerId, now: Mono) {
+        let Some(seat) = self.seats.get_mut(&peer) else { return };
+        let event = PeerEvent::KeyframeRequested { line: Line::MAIN_VIDEO };
+        let wants = seat.event(event, now, &self.news);
+        if let (Some(rendition), Some(meeting)) = (wants, self.meetings.get(&seat.conference)) {
+            want_keyframe(&meeting.inbox, rendition);
+        }
+    }
+
     fn forget(&mut self, peer: PeerId) {
         self.demux.remove(peer);
         let Some(seat) = self.seats.remove(&peer) else { return };
         for address in seat.own_ports() {
-            self.own_ports.remove(&address);
-            self.given_up.push(address);
+            // Unless a session that follows in the same call has it now.
+            if self.own_ports.get(&address) == Some(&peer) {
+                self.own_ports.remove(&address);
+                self.given_up.push(address);
+            }
         }
         if let Some(meeting) = self.meetings.get_mut(&seat.conference) {
             meeting.peers.retain(|other| *other != peer);
@@ -303,4 +326,98 @@ impl Peers {
 /// A full inbox means an engine that is far behind: the receiver asks again, nothing is lost.
 fn want_keyframe(inbox: &EngineInbox, rendition: RenditionId) {
     let _ = inbox.pictures.push(PictureCommand::KeyframeWanted(rendition));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcu_core::id::ParticipantId;
+    use tokio::sync::mpsc;
+    use transport::peer::{LocalPorts, Proto, SipConfig, SipPeer, Standing};
+
+    const SOUND: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
+    const PICTURE: &str = "m=video 5002 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n";
+    const NOW: Mono = Mono::from_millis(1_000);
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::new([10, 0, 0, 1].into(), port)
+    }
+
+    /// A leg whose new ports count from `port`.
+    fn leg(id: u64, follows: Option<(u64, Standing)>, offer: &str, mut port: u16) -> (NewPeer, Standing) {
+        let (follows, standing) =
+            follows.map_or((None, None), |(id, standing)| (Some(PeerId(id)), Some(standing)));
+        let from = [198, 51, 100, 7].into();
+        let config = SipConfig {
+            advertised: [203, 0, 113, 1].into(),
+            from,
+            plain_rtp: true,
+            standing,
+            ..SipConfig::default()
+        };
+        let mut open = |_| {
+            let ports = LocalPorts { rtp: at(port), rtcp: at(port + 1) };
+            port += 2;
+            Ok(ports)
+        };
+        let (peer, _) = SipPeer::accept(&config, offer, &mut open, NOW).expect("accepted");
+        let standing = peer.standing();
+        let new = NewPeer {
+            id: PeerId(id),
+            participant: ParticipantId(1),
+            conference: ConferenceId(1),
+            peer: peer.into(),
+            ports: Vec::new(),
+            feeds: LineFeeds::default(),
+            rtp_offsets: [0; 2],
+            follows,
+        };
+        (new, standing)
+    }
+
+    fn peers() -> (Peers, mpsc::Receiver<News>) {
+        let (news, heard) = NewsSender::channel(16);
+        (Peers::new(news, Arc::default()), heard)
+    }
+
+    fn add(peers: &mut Peers, new: NewPeer) {
+        peers.command(PeerCommand::Add(Box::new(new)), NOW);
+    }
+
+    fn given_up(peers: &mut Peers) -> Vec<u16> {
+        peers.drain(NOW, &mut |_| {});
+        peers.take_given_up().map(|address| address.port()).collect()
+    }
+
+    fn is_ours(peers: &mut Peers, port: u16) -> bool {
+        let source = "198.51.100.7:5000".parse().expect("an address");
+        let bytes = &[0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 1][..];
+        peers.datagram(Datagram { proto: Proto::Udp, source, destination: at(port), bytes }, NOW)
+    }
+
+    #[test]
+    fn ports_go_from_a_session_to_the_one_that_follows_and_what_it_leaves_is_given_up() {
+        let (mut peers, _heard) = peers();
+        let (first, standing) = leg(1, None, &format!("{SOUND}{PICTURE}"), 40_000);
+        add(&mut peers, first);
+        assert!(is_ours(&mut peers, 40_000) && is_ours(&mut peers, 40_002));
+        let (next, _) = leg(2, Some((1, standing)), SOUND, 41_000);
+        add(&mut peers, next);
+        peers.command(PeerCommand::Remove(PeerId(1)), NOW);
+        assert_eq!((given_up(&mut peers), peers.len()), (vec![40_002, 40_003], 1));
+        assert!(is_ours(&mut peers, 40_000) && !is_ours(&mut peers, 40_002));
+        peers.command(PeerCommand::Remove(PeerId(2)), NOW);
+        assert_eq!(given_up(&mut peers), [40_000, 40_001], "the control: in the end they are");
+    }
+
+    #[test]
+    fn who_follows_a_session_that_has_ended_is_told_to_be_gone() {
+        let (mut peers, mut heard) = peers();
+        let (_, standing) = leg(1, None, SOUND, 40_000);
+        let (next, _) = leg(2, Some((1, standing)), SOUND, 41_000);
+        add(&mut peers, next);
+        let news = heard.try_recv().expect("news");
+        assert!(matches!(news, News { peer: PeerId(2), what: PeerNews::Closed, .. }), "{news:?}");
+        assert!(peers.is_empty());
+    }
 }

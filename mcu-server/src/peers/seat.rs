@@ -36,6 +36,8 @@ pub struct NewPeer {
     pub feeds: LineFeeds,
     /// Added to the 90 kHz time of a tick, by line: main, content.
     pub rtp_offsets: [u32; 2],
+    /// The peer of the same call that it follows, some of whose ports it keeps.
+    pub follows: Option<PeerId>,
 }
 
 /// A peer on its way to another meeting: the same association, the same numbers, other people.
@@ -101,7 +103,7 @@ pub struct Seat {
 impl Seat {
     /// Takes a place.
     pub fn new(new: NewPeer) -> Self {
-        let NewPeer { id, participant, conference, mut peer, ports: _, feeds, rtp_offsets } = new;
+        let NewPeer { id, participant, conference, mut peer, ports: _, feeds, rtp_offsets, follows: _ } = new;
         let Received { sync, pictures, sounds } = Received::new(participant, conference, feeds);
         let offset = |line: Line| peer.send_codec(line).map(|_| rtp_offsets[index(line.kind)]);
         let offsets = [offset(Line::MAIN_VIDEO), offset(Line::CONTENT_VIDEO)];
@@ -130,6 +132,11 @@ impl Seat {
 
     pub(super) fn own_ports(&self) -> Vec<SocketAddr> {
         self.peer.own_ports()
+    }
+
+    /// Takes over what outlives a session from the one before.
+    pub(super) fn succeed(&mut self, before: &mut Self) {
+        self.peer.succeed(&mut before.peer);
     }
 
     pub(super) fn authenticates(&mut self, datagram: &Datagram<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! The control task: waits for commands, news, loudness and deadlines, and gives them to `ControlState`.
 
 use super::NodeClock;
-use crate::control::{Accepted, Census, ControlState};
+use crate::control::{Census, ControlState, Negotiated};
 use crate::peers::News;
 use mcu_core::conference::input::Loudness;
 use mcu_core::id::ConferenceId;
@@ -17,8 +17,8 @@ pub struct Inlets {
     pub news: mpsc::Receiver<News>,
     /// From the sound jobs.
     pub loudness: mpsc::Receiver<(ConferenceId, Loudness)>,
-    /// Answered offers.
-    pub accepted: mpsc::Receiver<Accepted>,
+    /// What came of negotiations.
+    pub negotiated: mpsc::Receiver<Negotiated>,
     /// Asked once: drain, and say when done.
     pub drain: oneshot::Receiver<oneshot::Sender<()>>,
 }
@@ -44,7 +44,7 @@ pub async fn run(
                 break;
             }
             Some(news) = inlets.news.recv() => state.news(&news),
-            Some(accepted) = inlets.accepted.recv() => state.accepted(accepted),
+            Some(negotiated) = inlets.negotiated.recv() => state.negotiated(negotiated),
             Some(command) = inlets.commands.recv() => state.command(command).await,
             Some((conference, loudness)) = inlets.loudness.recv() => state.loudness(conference, loudness),
             () = tokio::time::sleep(deadline) => {}

@@ -10,7 +10,6 @@
 //! | room full | 486 |
 //! | node full, busy or shutting down | 503 with Retry-After: here another node is the very thing to try |
 //! | offer not understood, or nothing in common | 488 with Warning (§20.43) |
-//! | no offer in the INVITE | 488 with Warning: the node answers offers and makes none |
 
 use crate::problem::ApiError;
 use mcu_core::limits::SDP_BYTES_MAX;
@@ -21,11 +20,14 @@ use rsipstack::sip::{
 /// The media type of offers and answers (RFC 8866 §8.2.1).
 pub(super) const SDP_TYPE: &str = "application/sdp";
 /// Every method that is answered (RFC 3261 §20.5).
-const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
-/// What INFO may carry: RFC 5168, and the digits of old devices.
-pub(super) const INFO_TYPES: [&str; 2] = ["application/media_control+xml", "application/dtmf-relay"];
-/// Extensions that may be required of us (RFC 4028).
-const EXTENSIONS: [&str; 1] = ["timer"];
+const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+/// Wishes for key frames (RFC 5168 §9).
+pub(super) const MEDIA_CONTROL_TYPE: &str = "application/media_control+xml";
+/// What INFO may carry: that, and the digits of old devices.
+pub(super) const INFO_TYPES: [&str; 2] = [MEDIA_CONTROL_TYPE, "application/dtmf-relay"];
+/// Extensions that may be required of us: RFC 4028, and RFC 3262, which asks that whatever is said between 100 and the final answer be
+/// repeated until it is acknowledged. Nothing is.
+const EXTENSIONS: [&str; 2] = ["timer", "100rel"];
 
 /// An answer to a request.
 #[derive(Debug, Clone)]
@@ -103,11 +105,6 @@ impl Answer {
         let plain: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
         let plain = plain.replace(['"', '\\'], "'");
         Self::new(StatusCode::NotAcceptableHere).with(Warning::new(format!("{code} mcu \"{plain}\"")))
-    }
-
-    /// 488 to an INVITE that asks us to make the offer.
-    pub(super) fn no_offer() -> Self {
-        Self::not_acceptable(399, "an INVITE without an offer is not supported")
     }
 
     /// A refusal that may be another answer after a while.
@@ -208,11 +205,11 @@ mod tests {
     #[test]
     fn extensions_that_are_required_and_missing_are_named() {
         let headers: [Header; 3] = [
-            Require::new("timer, 100rel").into(),
+            Require::new("timer, 100rel, replaces").into(),
             Supported::new("outbound").into(),
             Require::new("Timer,x").into(),
         ];
-        assert_eq!(missing_extensions(headers.iter()), ["100rel", "x"]);
+        assert_eq!(missing_extensions(headers.iter()), ["replaces", "x"]);
         assert!(missing_extensions(headers[1..2].iter()).is_empty(), "the control: only Require counts");
     }
 }

@@ -7,6 +7,8 @@
 //! ```
 //! Whoever dialled no PIN is let into a reception by the door, and from there into its meeting by [`reception`].
 //!
+//! An INVITE without an offer has ours in the 200 and its answer in the ACK: `Propose` and `Settle` in place of `Offer`.
+//!
 //! Flow: `switchboard` -> **here** -> control thread; answers by [`Pending`]. Thread: the server's runtime. Bounds:
 //! `limits::SIP_CALLS_MAX` calls; the router's request time until the answer, and 64*T1 (32 s) for its ACK. A caller who hangs up
 //! before the answer was never there; a task that fails takes its participant out with it ([`Guest`]). A call outlives the
@@ -17,12 +19,13 @@ use super::answer::{Answer, missing_extensions};
 use super::dialog::Dialog;
 use super::flow::Flow;
 use super::goodbye::{self, End};
-use super::invitation::{accepted, information, keyed, name_of, offered, timer};
+use super::invitation::{accepted, information, keyed, name_of, offered, timer, wants_keyframe};
 use super::pending::{News, Pending};
 use super::reception::{self, Admitted};
+use super::session::{Session, negotiate, settle};
 use super::session_timer::{Due, SessionTimer};
 use super::switchboard::{Inquiry, Line, Switchboard, answer, new_tag, no_place};
-use crate::command::{Command, Identity, JoinRequest, Offer, SipLeg};
+use crate::command::{Command, Identity, JoinRequest};
 use crate::event::EventText;
 use crate::guest::Guest;
 use crate::problem::ApiError;
@@ -70,13 +73,6 @@ pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow:
     }
 }
 
-/// A session that stands: the offer, and what it was answered with.
-#[derive(Clone)]
-struct Session {
-    offer: String,
-    answer: String,
-}
-
 /// A call that has been let in.
 struct Call {
     board: Arc<Switchboard>,
@@ -91,7 +87,7 @@ struct Call {
     contact: Header,
     session: Session,
     timer: Option<SessionTimer>,
-    /// An offer is being answered, or a PIN tried: one at a time.
+    /// An offer is being answered or waits for its answer, or a PIN is being tried: one at a time.
     negotiating: bool,
     admitting: bool,
     /// Those, and a refresh of ours.
@@ -110,6 +106,8 @@ enum Done {
     Lost,
     /// The answer to a re-INVITE arrived, or never did.
     Acknowledged(bool),
+    /// A session came of the caller's answer to our offer, or none.
+    Settled(bool),
     /// A refresh of ours was answered with a 2xx, or not.
     Refreshed(bool),
     /// A PIN was right, or not.
@@ -130,7 +128,7 @@ async fn enter(
     }
     let dialog = Dialog::open(request, tag)?;
     let timer = timer(request, board.state.clock.mono())?;
-    let offer = offered(request)?.ok_or_else(Answer::no_offer)?;
+    let offer = offered(request)?;
     let dialled = dialled(request.uri.auth.as_ref().map_or("", |auth| auth.user.as_str()));
     let alias = dialled.alias.clone();
     let joining = JoinRequest {
@@ -158,7 +156,8 @@ async fn enter(
         Ok((session, events)) => {
             let (line, inquiries) = board.open_line(tag);
             let contact = Header::Contact(Contact::new(format!("<{contact}>")));
-            let said = accepted(&contact, timer).with_sdp(&session.answer);
+            let said = accepted(&contact, timer).with_sdp(&session.ours);
+            let negotiating = session.offer.is_none();
             let (board, work) = (Arc::clone(board), JoinSet::new());
             let call = Call {
                 board,
@@ -172,7 +171,7 @@ async fn enter(
                 contact,
                 session,
                 timer,
-                negotiating: false,
+                negotiating,
                 admitting: false,
                 work,
                 line,
@@ -192,25 +191,11 @@ async fn begin(
     board: &Switchboard,
     who: &Identity,
     flow: &Flow,
-    offer: String,
+    offer: Option<String>,
 ) -> Result<(Session, mpsc::Receiver<EventText>), ApiError> {
     let asked = who.clone();
     let events = board.state.control.ask(|reply| Command::Subscribe { who: asked, reply }).await?.events;
-    let answer = negotiate(board, who, flow, offer.clone()).await?;
-    Ok((Session { offer, answer }, events))
-}
-
-/// The answer to an offer.
-async fn negotiate(
-    board: &Switchboard,
-    who: &Identity,
-    flow: &Flow,
-    sdp: String,
-) -> Result<String, ApiError> {
-    let leg =
-        SipLeg { secure: flow.is_secure(), from: flow.from.ip().to_canonical(), local: flow.local_address() };
-    let offer = Offer { who: who.clone(), via: Via::Sip, sdp, lines: None, sip: Some(leg) };
-    board.state.control.ask(|reply| Command::Offer { offer, reply }).await
+    Ok((negotiate(board, who, flow, offer).await?, events))
 }
 
 impl Call {
@@ -238,8 +223,9 @@ impl Call {
             let until_due = self.until_due();
             let over = tokio::select! {
                 news = pending.news(), if !acknowledged => match news {
-                    News::Acknowledged => {
+                    News::Acknowledged(sdp) => {
                         acknowledged = true;
+                        self.acknowledged(sdp);
                         None
                     }
                     // Too late: it has been answered.
@@ -298,6 +284,14 @@ impl Call {
         std::mem::replace(&mut self.guest, guest).stay();
     }
 
+    /// The caller has our 200; where that was an offer, with its answer.
+    fn acknowledged(&mut self, sdp: Option<String>) {
+        if self.session.offer.is_none() {
+            let (board, who) = (Arc::clone(&self.board), self.who.clone());
+            self.work.spawn(async move { Done::Settled(settle(&board, who, sdp).await) });
+        }
+    }
+
     fn until_due(&self) -> Duration {
         let now = self.board.state.clock.mono();
         self.timer.map_or(NOTHING_DUE, |timer| timer.deadline().since(now))
@@ -327,7 +321,7 @@ impl Call {
                 if let Some(mut pending) = pending {
                     self.work.spawn(async move {
                         let arrived = timeout(ack_time_max, pending.acknowledged()).await;
-                        Done::Acknowledged(arrived == Ok(true))
+                        Done::Acknowledged(matches!(arrived, Ok(Some(_))))
                     });
                 }
                 self.admit();
@@ -351,6 +345,12 @@ impl Call {
             }
             Done::Acknowledged(true) => None,
             Done::Acknowledged(false) => Some(End::NotAcknowledged),
+            Done::Settled(true) => {
+                self.negotiating = false;
+                self.admit();
+                None
+            }
+            Done::Settled(false) => Some(End::NotAgreed),
             Done::Refreshed(true) => {
                 let now = self.board.state.clock.mono();
                 self.timer.as_mut()?.refreshed(now);
@@ -394,9 +394,15 @@ impl Call {
             },
             Method::Info => {
                 self.key(request);
+                if wants_keyframe(request) {
+                    // As with a lost RTCP request: a device that still sees nothing asks again.
+                    self.board.state.control.tell(Command::KeyframeWanted { who: self.who.clone() });
+                }
                 information(request)
             }
             Method::Options => Answer::capable(),
+            // RFC 3262 §3: there is no provisional answer that it could acknowledge.
+            Method::PRack => Answer::unknown_call(),
             _ => Answer::not_allowed(),
         };
         answer(transaction, said).await;
@@ -405,17 +411,17 @@ impl Call {
 
     /// A key that is told by INFO counts where none can come with the sound, lest it count twice.
     fn key(&self, request: &Request) {
-        let by_sound = self.session.answer.contains("telephone-event");
+        let by_sound = self.session.ours.contains("telephone-event");
         if let Some(digit) = keyed(request).filter(|_| !by_sound) {
             self.board.state.control.tell(Command::Digit { who: self.who.clone(), digit });
         }
     }
 
-    /// What a re-INVITE or UPDATE offers.
+    /// What a re-INVITE or UPDATE offers; `None` of a re-INVITE that asks for an offer of ours.
     ///
     /// # Errors
     /// What it is answered with at once: a refusal, or the 200 that refreshes a session without changing it.
-    fn consider(&mut self, request: &Request) -> Result<(String, Option<SessionTimer>), Answer> {
+    fn consider(&mut self, request: &Request) -> Result<(Option<String>, Option<SessionTimer>), Answer> {
         if self.negotiating || self.admitting {
             // RFC 3261 §14.2 names 500 with Retry-After; after 491 the far end tries again by itself (§14.1).
             return Err(Answer::new(StatusCode::RequestPending));
@@ -423,21 +429,18 @@ impl Call {
         let timer = timer(request, self.board.state.clock.mono())?;
         let offer = offered(request)?;
         self.dialog.retarget(request)?;
-        match offer {
-            Some(offer) => Ok((offer, timer)),
-            None if request.method == Method::Update => {
-                self.timer = timer;
-                Err(accepted(&self.contact, timer))
-            }
-            None => Err(Answer::no_offer()),
+        if offer.is_none() && request.method == Method::Update {
+            self.timer = timer;
+            return Err(accepted(&self.contact, timer));
         }
+        Ok((offer, timer))
     }
 
     /// Answers an offer beside the call, which listens on meanwhile. A re-INVITE is answered even when it is cancelled on the way:
     /// control has changed the media by then, and must be believed to have.
-    fn renegotiate(&mut self, transaction: Transaction, offer: String, timer: Option<SessionTimer>) {
+    fn renegotiate(&mut self, transaction: Transaction, offer: Option<String>, timer: Option<SessionTimer>) {
         self.negotiating = true;
-        let stands = (offer == self.session.offer).then(|| self.session.clone());
+        let stands = (offer.is_some() && offer == self.session.offer).then(|| self.session.clone());
         let (board, who, flow) = (Arc::clone(&self.board), self.who.clone(), self.flow.clone());
         let contact = self.contact.clone();
         self.work.spawn(async move {
@@ -445,9 +448,8 @@ impl Call {
                 if let Some(session) = stands {
                     return Ok(session);
                 }
-                let asked = negotiate(&board, &who, &flow, offer.clone());
-                let answer = timeout(board.state.request_time_max, asked).await;
-                answer.unwrap_or(Err(ApiError::Overloaded)).map(|answer| Session { offer, answer })
+                let asked = negotiate(&board, &who, &flow, offer);
+                timeout(board.state.request_time_max, asked).await.unwrap_or(Err(ApiError::Overloaded))
             };
             let (mut invite, mut update) = (None, None);
             if transaction.original.method == Method::Invite {
@@ -458,7 +460,7 @@ impl Call {
             }
             let negotiated = negotiated.await;
             let said = match &negotiated {
-                Ok(session) => accepted(&contact, timer).with_sdp(&session.answer),
+                Ok(session) => accepted(&contact, timer).with_sdp(&session.ours),
                 Err(error) => Answer::from(error),
             };
             if let Some(invite) = &mut invite {
@@ -466,7 +468,19 @@ impl Call {
             } else if let Some(update) = update {
                 answer(update, said).await;
             }
-            negotiated.map_or(Done::Unchanged, |session| Done::Agreed(session, timer, invite))
+            match (negotiated, invite) {
+                (Ok(session), Some(mut invite)) if session.offer.is_none() => {
+                    let Ok(Some(sdp)) = timeout(board.ack_time_max, invite.acknowledged()).await else {
+                        return Done::Acknowledged(false);
+                    };
+                    match settle(&board, who, sdp).await {
+                        true => Done::Agreed(session, timer, None),
+                        false => Done::Settled(false),
+                    }
+                }
+                (Ok(session), invite) => Done::Agreed(session, timer, invite),
+                (Err(_), _) => Done::Unchanged,
+            }
         });
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum End {
     HungUp,
     /// Our answer never arrived, or the caller never said so (RFC 3261 §13.3.1.4).
     NotAcknowledged,
+    /// The caller has not answered our offer, or so that no session came of it.
+    NotAgreed,
     /// Nobody refreshed the session (RFC 4028 §10).
     Expired,
     /// The node has ended the stay; it says why, or had no time to.
@@ -32,6 +34,7 @@ impl End {
         Some(match self {
             Self::HungUp => return None,
             Self::NotAcknowledged => "SIP;cause=408;text=\"no ACK\"",
+            Self::NotAgreed => "SIP;cause=488;text=\"no session was agreed\"",
             Self::Expired => "SIP;cause=408;text=\"the session was not refreshed\"",
             Self::Closed(Some(ClosingReason::Draining)) => "SIP;cause=503;text=\"shutting down\"",
             Self::Closed(Some(ClosingReason::RoomDeleted)) => "Q.850;cause=16;text=\"the meeting is over\"",

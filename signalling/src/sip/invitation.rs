@@ -2,7 +2,8 @@
 //!
 //! Flow: INVITE, UPDATE, INFO -> **here** -> `call`. Pure. Bounds: those of a message (`intake`), `limits::SDP_BYTES_MAX`.
 
-use super::answer::{Answer, INFO_TYPES, SDP_TYPE, allow, supported};
+use super::answer::{Answer, INFO_TYPES, MEDIA_CONTROL_TYPE, SDP_TYPE, allow, supported};
+use super::media_control;
 use super::session_timer::{self, Refused, SessionTimer};
 use crate::problem::ApiError;
 use crate::sdp::precheck;
@@ -60,7 +61,7 @@ pub(super) fn accepted(contact: &Header, timer: Option<SessionTimer>) -> Answer 
     Answer::new(StatusCode::OK).with_all([contact.clone(), allow(), supported()]).with_all(headers)
 }
 
-/// To INFO: what it may carry is taken; see [`keyed`] for keys. Key frames are asked for by RTCP.
+/// To INFO: what it may carry is taken; see [`keyed`] and [`wants_keyframe`].
 pub(super) fn information(request: &Request) -> Answer {
     let known = body_type(request).is_some_and(|kind| INFO_TYPES.contains(&kind.as_str()));
     if known || request.body.is_empty() {
@@ -81,6 +82,11 @@ pub(super) fn keyed(request: &Request) -> Option<Digit> {
     })?;
     let mut keys = said.chars();
     Digit::parse(keys.next()?).filter(|_| keys.next().is_none())
+}
+
+/// Whether an INFO asks for a key frame (RFC 5168).
+pub(super) fn wants_keyframe(request: &Request) -> bool {
+    body_type(request).as_deref() == Some(MEDIA_CONTROL_TYPE) && media_control::wants_keyframe(&request.body)
 }
 
 /// What others read: the name in From, else its user part, else a word for whoever says neither.

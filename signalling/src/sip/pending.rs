@@ -6,6 +6,7 @@
 //! Dropped unanswered, it answers 487: no caller waits for what will not come.
 
 use super::answer::Answer;
+use super::invitation::offered;
 use rsipstack::sip::{Header, HeadersExt, Method, Request, SipMessage, StatusCode, StatusCodeKind};
 use rsipstack::transaction::Transaction;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
@@ -16,12 +17,12 @@ use tokio::sync::mpsc;
 const NEWS_MAX: usize = 4;
 
 /// What happens to an INVITE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
     /// The caller has hung up before it was answered; the library has answered the CANCEL itself.
     Cancelled,
-    /// The caller has our answer.
-    Acknowledged,
+    /// The caller has our answer; with what it says to an offer of ours, if that is SDP.
+    Acknowledged(Option<String>),
     /// Nothing more will come (RFC 3261 §17.2.1 timers H and L): without an ACK before, the answer never arrived.
     Over,
 }
@@ -83,16 +84,16 @@ impl Pending {
 
     /// Returns when nobody waits for the answer any more.
     pub(super) async fn given_up(&mut self) {
-        while self.news().await == News::Acknowledged {}
+        while matches!(self.news().await, News::Acknowledged(_)) {}
     }
 
-    /// Whether the answer arrives.
-    pub(super) async fn acknowledged(&mut self) -> bool {
+    /// What the ACK says to an offer of ours; `None` when there is no ACK.
+    pub(super) async fn acknowledged(&mut self) -> Option<Option<String>> {
         loop {
             match self.news().await {
-                News::Acknowledged => return true,
+                News::Acknowledged(sdp) => return Some(sdp),
                 News::Cancelled => {}
-                News::Over => return false,
+                News::Over => return None,
             }
         }
     }
@@ -111,7 +112,7 @@ async fn drive(mut transaction: Transaction, tell: mpsc::Sender<News>) {
         let SipMessage::Request(request) = message else { continue };
         let news = match request.method {
             Method::Cancel => News::Cancelled,
-            Method::Ack => News::Acknowledged,
+            Method::Ack => News::Acknowledged(offered(&request).ok().flatten()),
             _ => continue,
         };
         // Repeated ones find it full, and say nothing new. Nobody listens once the call is over.

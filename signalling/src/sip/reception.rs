@@ -54,6 +54,7 @@ const fn shut(error: &ApiError) -> Shut {
     match error {
         ApiError::JoinRefused => Shut::WrongPin,
         ApiError::RoomFull => Shut::Full,
+        ApiError::Locked => Shut::Locked,
         _ => Shut::Unavailable,
     }
 }

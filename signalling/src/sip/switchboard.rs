@@ -114,12 +114,11 @@ impl Switchboard {
                 answer(transaction, said).await;
             }
             // Only within a call.
-            Method::Bye | Method::Info | Method::Update | Method::Ack | Method::Cancel => {
+            Method::Bye | Method::Info | Method::Update | Method::PRack | Method::Ack | Method::Cancel => {
                 answer(transaction, Answer::unknown_call()).await;
             }
             Method::Message
             | Method::Notify
-            | Method::PRack
             | Method::Publish
             | Method::Refer
             | Method::Register

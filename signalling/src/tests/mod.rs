@@ -289,6 +289,15 @@ async fn control_thread(
                     if speaks { Ok("v=0\r\nanswer".into()) } else { Err(ApiError::SdpNoCommonCodec) };
                 let _ = reply.send(still_there(&offer.who).and(answer));
             }
+            Command::Propose { who, leg, reply } => {
+                copy = Some(Command::Propose { who: who.clone(), leg, reply: silent() });
+                let _ = reply.send(still_there(&who).map(|()| "v=0\r\noffer".into()));
+            }
+            Command::Settle { who, sdp, reply } => {
+                copy = Some(Command::Settle { who: who.clone(), sdp: sdp.clone(), reply: silent() });
+                let speaks = !sdp.contains("H265");
+                let _ = reply.send(if speaks { still_there(&who) } else { Err(ApiError::SdpNoCommonCodec) });
+            }
             Command::Leave { who, reply } => {
                 copy = Some(Command::Leave { who: who.clone(), reply: silent() });
                 let _ = reply.send(still_there(&who));
@@ -314,6 +323,7 @@ async fn control_thread(
             }
             Command::Ready { reply } => drop(reply.send(Ok(()))),
             Command::Stats { who, stats } => copy = Some(Command::Stats { who, stats }),
+            Command::KeyframeWanted { who } => copy = Some(Command::KeyframeWanted { who }),
         }
         seen.lock().expect("no test panics with it").extend(copy);
     }

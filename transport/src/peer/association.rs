@@ -3,7 +3,7 @@
 //! Flow: io thread -> **here** -> [`WebRtcPeer`] or [`SipPeer`]. Nothing is decided here.
 
 use super::lines::{Line, LineState};
-use super::{Datagram, PeerCounters, PeerOutput, SendError, SendMeta, SipPeer, WebRtcPeer};
+use super::{Datagram, PeerCounters, PeerOutput, SendError, SendMeta, SipPeer, Standing, WebRtcPeer};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::net::SocketAddr;
@@ -42,6 +42,21 @@ impl Association {
         match self {
             Self::WebRtc(_) => Vec::new(),
             Self::Sip(peer) => peer.ports().collect(),
+        }
+    }
+
+    /// What the next session of the same call takes over; `None` of a peer whose sessions have nothing in common.
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::WebRtc(_) => None,
+            Self::Sip(peer) => Some(peer.standing()),
+        }
+    }
+
+    /// Takes over what outlives a session from the one before.
+    pub fn succeed(&mut self, before: &mut Self) {
+        if let (Self::Sip(peer), Self::Sip(before)) = (self, before) {
+            peer.succeed(before);
         }
     }
 

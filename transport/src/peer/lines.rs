@@ -5,6 +5,7 @@
 
 use mcu_core::id::SourceKind;
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
+use mcu_core::media::picture_limits::PictureLimits;
 
 /// Lines of one peer: sound and picture of each of the two sources.
 pub const LINES_MAX: usize = 4;
@@ -97,6 +98,8 @@ pub struct SendCodec {
     pub payload_type: u8,
     /// What the receiver takes, for H.264.
     pub h264: Option<H264Format>,
+    /// What the receiver decodes at most.
+    pub limits: PictureLimits,
     /// Whether lost packets can be sent again (RTX negotiated).
     pub resend: bool,
 }

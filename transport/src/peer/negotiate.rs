@@ -9,6 +9,7 @@ use super::offer::{Format, HeaderExtension, Offer, Payload};
 use super::webrtc::WebRtcPeer;
 use super::{ClockBase, Proto, answer, guard};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
+use mcu_core::media::picture_limits::PictureLimits;
 use mcu_core::time::Mono;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -310,7 +311,8 @@ fn send_format(payloads: &[Payload], preference: &[VideoCodec]) -> Option<SendCo
             Format::H264(h264) => Some(h264),
             _ => None,
         };
-        Some(SendCodec { codec, payload_type: payload.payload_type, h264, resend: payload.rtx.is_some() })
+        let (payload_type, limits) = (payload.payload_type, PictureLimits::expected_of(codec));
+        Some(SendCodec { codec, payload_type, h264, limits, resend: payload.rtx.is_some() })
     });
     encodable.min_by_key(|send| rank(send.codec))
 }

@@ -14,6 +14,7 @@ use super::plan::{MeetingPlan, RateClass, Scene, View};
 use super::roster::{DisplayName, LayoutChoice, Role, Via};
 use super::*;
 use crate::media::codec::AudioCodec;
+use crate::media::picture_limits::PictureLimits;
 use crate::time::{ClockRate, MediaTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ fn p(n: u64) -> ParticipantId {
 /// A timestamp offset of its own for each line, close to the wrap for some.
 fn line(id: ParticipantId, kind: SourceKind, codec: VideoCodec) -> Line {
     let kind = u32::from(kind == SourceKind::Content);
-    Line { codec, rtp_offset: 0_u32.wrapping_sub(1_000).wrapping_add(id.0 as u32 * 77_777_777 + kind) }
+    let rtp_offset = 0_u32.wrapping_sub(1_000).wrapping_add(id.0 as u32 * 77_777_777 + kind);
+    Line { codec, limits: PictureLimits::expected_of(codec), rtp_offset }
 }
 
 fn receives(id: ParticipantId, content: bool) -> Receives {

@@ -157,10 +157,14 @@ fn who_has_no_client_is_told_by_voice_that_it_is_in_and_told_once() {
     meeting.join(p(3), Via::Sip, false).expect("there is room");
     meeting.run_for(1_000);
     assert_eq!(said(&meeting), [], "its path is not up");
-    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true }).expect("joined");
+    meeting
+        .give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true })
+        .expect("joined");
     assert_eq!(said(&meeting), [(To::One(p(3)), Prompt::Joined)]);
     meeting.give(Input::Disconnected { participant: p(3) }).expect("it is here");
-    meeting.give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true }).expect("joined");
+    meeting
+        .give(Input::Connected { participant: p(3), receives: receives(p(3), false), secured: true })
+        .expect("joined");
     assert_eq!(said(&meeting).len(), 1, "it had not left");
     let mut echo = Meeting::with(Settings { echo: true, ..Settings::new("echo", "Echo") });
     echo.enter(p(1), Via::Sip, true, false);

@@ -284,20 +284,52 @@ async fn what_is_asked_within_a_call_is_answered() {
         ("UPDATE", "Session-Expires: 60\r\nSupported: timer\r\n", "", 422),
         ("REFER", "Refer-To: <sip:x@y>\r\n", "", 405),
         ("MESSAGE", "Content-Type: text/plain\r\n", "x", 405),
-        ("INVITE", "", "", 488),
+        ("PRACK", "RAck: 1 1 INVITE\r\n", "", 481),
     ];
     for (method, headers, body, status) in table {
         phone.ask(method, DAILY, headers, body).await;
         let answer = phone.answer_to(method).await;
         assert_eq!(answer.status(), status, "{method} {headers}: {}", answer.0);
-        if method == "INVITE" {
-            phone.ask("ACK", DAILY, "", "").await;
-        }
     }
     phone.seq -= 4;
     phone.ask("OPTIONS", DAILY, "X: 1\r\n", "").await;
     assert_eq!(phone.answer_to("OPTIONS").await.status(), 500, "a request of the past");
     assert!(!exchange.has_left());
+}
+
+#[tokio::test]
+async fn who_requires_100rel_is_answered_without_anything_between() {
+    let exchange = Exchange::new().await;
+    let mut phone = exchange.phone().await;
+    phone.ask("INVITE", DAILY, "Require: 100rel\r\nContent-Type: application/sdp\r\n", SDP).await;
+    assert_eq!(phone.hear().await.status(), 100);
+    let answer = phone.hear().await;
+    assert_eq!((answer.status(), answer.header("RSeq")), (200, None));
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_a_key_frame_in_words_is_heard() {
+    let exchange = Exchange::new().await;
+    let mut phone = exchange.phone().await;
+    phone.call(DAILY).await;
+    let wish = "<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder></vc_primitive></media_control>";
+    let media_control = "Content-Type: application/media_control+xml\r\n";
+    // Control takes them in order: a wish found in what is none would make one too many.
+    for (headers, body, wished) in [
+        (media_control, "<media_control/>", 0),
+        ("Content-Type: application/dtmf-relay\r\n", wish, 0),
+        (media_control, wish, 1),
+        (media_control, wish, 2),
+    ] {
+        phone.ask("INFO", DAILY, headers, body).await;
+        assert_eq!(phone.answer_to("INFO").await.status(), 200);
+        let wishes = |seen: &[Command]| {
+            let wishes =
+                seen.iter().filter(|command| matches!(command, Command::KeyframeWanted { .. })).count();
+            (wishes >= wished).then_some(wishes)
+        };
+        assert_eq!(exchange.until(wishes).await, wished, "{headers} {body}");
+    }
 }
 
 #[tokio::test]

@@ -77,10 +77,10 @@ async fn calls_without_end_from_one_address_are_put_off() {
     let mut put_off = 0;
     for _ in 0..60 {
         let mut phone = exchange.phone().await;
-        phone.ask("INVITE", "daily.314159", "", "").await;
+        phone.ask("INVITE", "daily.314159", "Content-Type: text/plain\r\n", "hello").await;
         let answer = phone.answer_to("INVITE").await;
         match answer.status() {
-            488 => {}
+            415 => {}
             480 => {
                 assert_eq!(answer.header("Retry-After"), Some("1"));
                 put_off += 1;

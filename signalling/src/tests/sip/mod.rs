@@ -5,6 +5,7 @@
 
 mod calls;
 mod crowds;
+mod late_offers;
 mod phone;
 mod reception;
 mod refusals;
@@ -87,24 +88,27 @@ impl Exchange {
         Phone::by_tcp(self.address("TCP")).await
     }
 
-    /// Waits until somebody has left.
-    async fn left(&self) -> Identity {
-        let leaves = || {
-            let seen = self.seen.lock().expect("no test panics with it");
-            seen.iter().find_map(|command| match command {
-                Command::Leave { who, .. } => Some(who.clone()),
-                _ => None,
-            })
-        };
+    /// Waits until control has seen what `of` finds.
+    async fn until<T>(&self, of: impl Fn(&[Command]) -> Option<T>) -> T {
         let wait = async {
             loop {
-                match leaves() {
-                    Some(who) => return who,
+                let found = of(&self.seen.lock().expect("no test panics with it"));
+                match found {
+                    Some(found) => return found,
                     None => tokio::task::yield_now().await,
                 }
             }
         };
-        timeout(WAIT_MAX, wait).await.expect("somebody leaves")
+        timeout(WAIT_MAX, wait).await.expect("it happens")
+    }
+
+    /// Waits until somebody has left.
+    async fn left(&self) -> Identity {
+        let leave = |command: &Command| match command {
+            Command::Leave { who, .. } => Some(who.clone()),
+            _ => None,
+        };
+        self.until(|seen| seen.iter().find_map(leave)).await
     }
 
     fn has_left(&self) -> bool {

@@ -1,10 +1,11 @@
-//! Answer to a SIP device: its media lines in its order, those that we do not take with port 0 (RFC 3264 §6).
+//! Answer to a SIP device: its media lines in its order, those that we do not take with port 0 (RFC 3264 §6). And how a line of ours is
+//! written, in an answer and in an offer.
 //!
-//! Flow: `offer`'s plan -> **here** -> `signalling`. One codec a line, the same both ways: what devices change in mid-call they offer
+//! Flow: `offer`'s plan, `proposal` -> **here** -> `signalling`. One codec a line, the same both ways: what devices change in mid-call they offer
 //! anew. Written by `sdp-types`, which lets no line break out of a value.
 
-use super::LocalPorts;
-use super::offer::{Format, Plan, Protection, SipConfig, Taken};
+use super::offer::{Feedback, Format, Plan, Protection, SipConfig, Taken};
+use super::standing::{LocalPorts, SdpOrigin};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use sdp_types::{
     Bandwidth, BandwidthType, Connection, Media, Origin, Rtcp, RtcpFb, RtcpFbCcm, RtcpFbNack, RtcpFbVal,
@@ -12,13 +13,11 @@ use sdp_types::{
 };
 
 /// Milliseconds of sound in a packet of ours.
-const PTIME_MS: u32 = 20;
+pub(super) const PTIME_MS: u32 = 20;
 
-/// Writes the answer. `ports` are those of `plan.taken`, in the same order; `session_id` is random.
-pub(super) fn write(plan: &Plan, ports: &[LocalPorts], config: &SipConfig, session_id: u64) -> String {
-    let mut answer = Session::new(Origin::with_ip_addr(session_id >> 1, 1, config.advertised), "-");
-    answer.set_connection(Connection::from_ip_addr(config.advertised));
-    answer.add_time(Time::new(0, 0));
+/// Writes the answer. `ports` are those of `plan.taken`, in the same order.
+pub(super) fn write(plan: &Plan, ports: &[LocalPorts], config: &SipConfig, origin: SdpOrigin) -> String {
+    let mut answer = session(origin, config);
     for (place, offered) in plan.session.medias.iter().enumerate() {
         let taken = plan.taken.iter().zip(ports).find(|(taken, _)| taken.place == place);
         answer.add_media(match taken {
@@ -26,9 +25,23 @@ pub(super) fn write(plan: &Plan, ports: &[LocalPorts], config: &SipConfig, sessi
             None => refused(offered),
         });
     }
+    text(&answer)
+}
+
+/// A session of ours without media lines.
+pub(super) fn session(origin: SdpOrigin, config: &SipConfig) -> Session {
+    let origin = Origin::with_ip_addr(origin.session, origin.version, config.advertised);
+    let mut session = Session::new(origin, "-");
+    session.set_connection(Connection::from_ip_addr(config.advertised));
+    session.add_time(Time::new(0, 0));
+    session
+}
+
+/// As it goes into a body.
+pub(super) fn text(session: &Session) -> String {
     let mut text = Vec::with_capacity(2_048);
     // Writing to memory does not fail.
-    let _ = answer.write(&mut text);
+    let _ = session.write(&mut text);
     String::from_utf8(text).unwrap_or_default()
 }
 
@@ -56,15 +69,33 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
     if let Some(events) = taken.events {
         media.fmt.push_str(&format!(" {events}"));
     }
-    match taken.format {
+    describe(&mut media, taken.format, pt);
+    if let (Some(events), Format::Audio(codec)) = (taken.events, taken.format) {
+        describe_events(&mut media, events, codec);
+    }
+    if let Format::Audio(_) = taken.format {
+        media.add_attribute_with_value("ptime", PTIME_MS);
+    } else {
+        media.add_bandwidth(Bandwidth::new(BandwidthType::As, u64::from(config.receive_kbps_max)));
+        describe_feedback(&mut media, pt, taken.feedback);
+    }
+    if let Protection::Sdes(keys) = &taken.protection {
+        media.add_attribute_with_value("crypto", keys.attribute());
+    }
+    describe_rtcp(&mut media, ports, taken.mux);
+    media.add_attribute_from_str(taken.direction.as_str());
+    media
+}
+
+/// What a format is called, and its parameters.
+pub(super) fn describe(media: &mut Media, format: Format, pt: u8) {
+    match format {
         Format::Audio(AudioCodec::Opus) => {
             media.add_attribute(RtpMap::with_encoding_params(pt, "opus", 48_000, 2));
             media.add_attribute_with_value("fmtp", format!("{pt} minptime=10;useinbandfec=1"));
-            media.add_attribute_with_value("ptime", PTIME_MS);
         }
         Format::Audio(codec) => {
             media.add_attribute(RtpMap::new(pt, codec.name(), codec.clock_rate().hz()));
-            media.add_attribute_with_value("ptime", PTIME_MS);
         }
         Format::Video(codec) => {
             media.add_attribute(RtpMap::new(pt, codec.name(), 90_000));
@@ -79,27 +110,29 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
             );
         }
     }
-    if let (Some(events), Format::Audio(codec)) = (taken.events, taken.format) {
-        media.add_attribute(RtpMap::new(events, "telephone-event", codec.clock_rate().hz()));
-        media.add_attribute_with_value("fmtp", format!("{events} 0-15"));
+}
+
+/// Telephone events at the clock rate of `codec` (RFC 4733).
+pub(super) fn describe_events(media: &mut Media, pt: u8, codec: AudioCodec) {
+    media.add_attribute(RtpMap::new(pt, "telephone-event", codec.clock_rate().hz()));
+    media.add_attribute_with_value("fmtp", format!("{pt} 0-15"));
+}
+
+/// By what we can be asked for a key frame.
+pub(super) fn describe_feedback(media: &mut Media, pt: u8, feedback: Feedback) {
+    if feedback.pli {
+        media.add_attribute(RtcpFb::new(pt, RtcpFbVal::Nack(Some(RtcpFbNack::Pli))));
     }
-    if taken.format.codec().video().is_some() {
-        media.add_bandwidth(Bandwidth::new(BandwidthType::As, u64::from(config.receive_kbps_max)));
-        if taken.feedback.pli {
-            media.add_attribute(RtcpFb::new(pt, RtcpFbVal::Nack(Some(RtcpFbNack::Pli))));
-        }
-        if taken.feedback.fir {
-            media.add_attribute(RtcpFb::new(pt, RtcpFbVal::Ccm(RtcpFbCcm::Fir)));
-        }
+    if feedback.fir {
+        media.add_attribute(RtcpFb::new(pt, RtcpFbVal::Ccm(RtcpFbCcm::Fir)));
     }
-    if let Protection::Sdes(keys) = &taken.protection {
-        media.add_attribute_with_value("crypto", keys.attribute());
-    }
-    if taken.mux {
+}
+
+/// Where RTCP is to come.
+pub(super) fn describe_rtcp(media: &mut Media, ports: &LocalPorts, mux: bool) {
+    if mux {
         media.add_attribute_from_str("rtcp-mux");
     } else {
         media.add_attribute(Rtcp::with_port(ports.rtcp.port()));
     }
-    media.add_attribute_from_str(taken.direction.as_str());
-    media
 }

@@ -9,6 +9,7 @@ use super::LocalPorts;
 use super::offer::{Feedback, Format, Protection, Taken};
 use super::received::Received;
 use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
+use super::sdes::Key;
 use super::way::{Flow, Way};
 use crate::payload::Vp8Numbers;
 use crate::receive::TelephoneEvents;
@@ -93,6 +94,8 @@ pub(super) struct Leg {
     events: Option<u8>,
     keys: TelephoneEvents,
     feedback: Feedback,
+    /// What `inbound` opens with.
+    their_key: Option<Key>,
     inbound: Option<Session>,
     outbound: Option<Session>,
     /// Streams that have authenticated, the last heard last.
@@ -118,10 +121,13 @@ impl Leg {
         ssrc: u32,
         now: Mono,
     ) -> Option<Self> {
-        let (secured, inbound, outbound) = match &taken.protection {
-            Protection::Plain => (false, None, None),
-            Protection::Sdes(keys) => (true, Some(keys.inbound()?), Some(keys.outbound()?)),
+        let (their_key, inbound, outbound) = match &taken.protection {
+            Protection::Plain => (None, None, None),
+            Protection::Sdes(keys) => {
+                (Some(keys.theirs().clone()), Some(keys.inbound()?), Some(keys.outbound()?))
+            }
         };
+        let secured = their_key.is_some();
         Some(Self {
             line: taken.line,
             ports,
@@ -135,6 +141,7 @@ impl Leg {
             events: taken.events,
             keys: TelephoneEvents::default(),
             feedback: taken.feedback,
+            their_key,
             inbound,
             outbound,
             authenticated: Vec::with_capacity(STREAMS_PER_PEER_MAX),
@@ -146,6 +153,17 @@ impl Leg {
             fir_number: 0,
             wants_keyframe: false,
         })
+    }
+
+    /// Takes over from the leg on the same ports in the session before: where the device was heard, and, as long as its key is the same,
+    /// what is known of its streams. A stream that goes on has a roll-over count that no packet says (RFC 3711 §3.3.1), and packets that were
+    /// opened then must not be opened again. Our own stream begins anew: its key and its SSRC are new ones.
+    pub(super) fn succeed(&mut self, before: &mut Self) {
+        self.way.succeed(&before.way);
+        if self.their_key.is_some() && self.their_key == before.their_key {
+            std::mem::swap(&mut self.inbound, &mut before.inbound);
+            std::mem::swap(&mut self.authenticated, &mut before.authenticated);
+        }
     }
 
     /// Whether datagrams to `destination` are this line's.

@@ -9,15 +9,21 @@
 
 mod answer;
 mod leg;
+mod limits;
 mod offer;
+mod proposal;
 mod received;
 mod rtcp;
 mod sdes;
+mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod way;
 
 pub use offer::SipConfig;
+pub use proposal::SipOffer;
+use standing::SdpOrigin;
+pub use standing::{LocalPorts, Standing};
 
 use super::lines::{Line, LineState, Medium};
 use super::negotiate::{Answer, NegotiateError};
@@ -46,20 +52,13 @@ const KBPS_MAX: u32 = 20_000;
 /// Characters of the name that ties a peer's streams together, 5 bits each (RFC 7022 §4.2: at least 96).
 const CNAME_CHARS: usize = 20;
 
-/// The local (bound) addresses of one media line. With RTP and RTCP on one port both are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LocalPorts {
-    /// Where RTP arrives.
-    pub rtp: SocketAddr,
-    /// Where RTCP arrives.
-    pub rtcp: SocketAddr,
-}
-
 /// One SIP leg.
 pub struct SipPeer {
     lines: Vec<LineState>,
     /// In the same order.
     legs: Vec<Leg>,
+    /// How the description that this came of is named.
+    origin: SdpOrigin,
     cname: String,
     arena: Arena,
     outbox: VecDeque<PeerOutput>,
@@ -95,8 +94,8 @@ impl std::fmt::Debug for SipPeer {
 }
 
 impl SipPeer {
-    /// Answers `offer`. `open` opens the ports of one line, asked whether RTP and RTCP share one; what it has opened lives as long as the
-    /// peer, or may be closed when this fails.
+    /// Answers `offer`. `open` opens the ports of one line that has none yet, asked whether RTP and RTCP share one; what it has opened lives
+    /// as long as the peer, or may be closed when this fails.
     ///
     /// # Errors
     /// See [`NegotiateError`]; nothing is kept of a refused offer.
@@ -107,29 +106,43 @@ impl SipPeer {
         now: Mono,
     ) -> Result<(Self, Answer), NegotiateError> {
         let plan = Plan::make(offer, config)?;
-        let refused = |reason| NegotiateError::Unacceptable { reason };
-        let no_randomness = |_| refused("the system has no randomness to give");
         let mut ports = Vec::with_capacity(plan.taken.len());
         for taken in &plan.taken {
-            ports.push(open(taken.mux).map_err(|_| refused("no port for media is left"))?);
+            let kept = config.standing.as_ref().and_then(|standing| standing.ports(taken.line));
+            ports.push(match kept.filter(|ports| ports.are_shared() == taken.mux) {
+                Some(ports) => ports,
+                None => open(taken.mux).map_err(|_| refused("no port for media is left"))?,
+            });
         }
+        let origin = Standing::next_origin(config.standing.as_ref()).ok_or_else(no_randomness)?;
+        let sdp = answer::write(&plan, &ports, config, origin);
+        Ok((Self::begin(&plan, &ports, config, origin, now)?, Answer { sdp }))
+    }
+
+    /// A peer of what was agreed; `ports` are those of `plan.taken`, in the same order.
+    fn begin(
+        plan: &Plan,
+        ports: &[LocalPorts],
+        config: &SipConfig,
+        origin: SdpOrigin,
+        now: Mono,
+    ) -> Result<Self, NegotiateError> {
         let mut legs = Vec::with_capacity(plan.taken.len());
-        for (taken, ports) in plan.taken.iter().zip(&ports) {
-            let ssrc = OsRng.try_next_u32().map_err(no_randomness)?;
+        for (taken, ports) in plan.taken.iter().zip(ports) {
+            let ssrc = OsRng.try_next_u32().map_err(|_| no_randomness())?;
             let leg = Leg::new(taken, *ports, config.from, ssrc, now);
             legs.push(leg.ok_or_else(|| refused("the SRTP library does not take the keys"))?);
         }
-        let session_id = OsRng.try_next_u64().map_err(no_randomness)?;
-        let sdp = answer::write(&plan, &ports, config, session_id);
-        let estimate = LossEstimate::new(config.start_kbps, kbps_max(&plan));
+        let estimate = LossEstimate::new(config.start_kbps, kbps_max(plan));
         let connected = [
             PeerOutput::Event(PeerEvent::Connected),
             PeerOutput::Event(PeerEvent::Estimate { kbps: estimate.kbps() }),
         ];
-        let peer = Self {
+        Ok(Self {
             lines: plan.taken.iter().map(line_state).collect(),
             legs,
-            cname: cname().map_err(no_randomness)?,
+            origin,
+            cname: cname().map_err(|_| no_randomness())?,
             arena: Arena::new(),
             outbox: VecDeque::from(connected),
             pacer: Pacer::new(estimate.kbps()),
@@ -139,8 +152,24 @@ impl SipPeer {
             heard: now,
             counters: PeerCounters::default(),
             stats: Traffic { since: now, ..Traffic::default() },
-        };
-        Ok((peer, Answer { sdp }))
+        })
+    }
+
+    /// What the next session of the same call takes over.
+    pub fn standing(&self) -> Standing {
+        let ports = self.legs.iter().map(|leg| (leg.line, leg.ports)).collect();
+        Standing { origin: self.origin, ports }
+    }
+
+    /// Takes over from the session before, on the same thread, what was heard of the device on ports that stay: see `Leg::succeed`.
+    pub fn succeed(&mut self, before: &mut Self) {
+        for leg in &mut self.legs {
+            if let Some(old) =
+                before.legs.iter_mut().find(|old| old.line == leg.line && old.ports == leg.ports)
+            {
+                leg.succeed(old);
+            }
+        }
     }
 
     /// The local addresses whose datagrams are this peer's.
@@ -383,6 +412,14 @@ impl SipPeer {
     pub const fn counters(&self) -> PeerCounters {
         self.counters
     }
+}
+
+const fn refused(reason: &'static str) -> NegotiateError {
+    NegotiateError::Unacceptable { reason }
+}
+
+const fn no_randomness() -> NegotiateError {
+    refused("the system has no randomness to give")
 }
 
 impl Traffic {

@@ -7,9 +7,12 @@
 use super::super::lines::{H264Format, Line, LineCodec, Medium, ReceiveCodec, SendCodec};
 use super::super::negotiate::NegotiateError;
 use super::super::{guard, narrow};
+use super::limits;
 use super::sdes::Chosen;
+use super::standing::Standing;
 use mcu_core::limits::{SDP_BYTES_MAX, SDP_MEDIA_LINES_ANSWERED_MAX};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
+use mcu_core::media::picture_limits::PictureLimits;
 use sdp_types::{
     BandwidthType, Connection, Direction, Fmtp, Media, MediaType, Rtcp, RtcpFb, RtcpFbCcm, RtcpFbNack,
     RtcpFbPt, RtcpFbVal, RtpMap, Session, TransportProto,
@@ -38,6 +41,8 @@ pub struct SipConfig {
     pub receive_kbps_max: u32,
     /// Where the estimate of the way to the device starts, in kilobits per second.
     pub start_kbps: u32,
+    /// The session before in the same call: its ports stay with the lines that stay.
+    pub standing: Option<Standing>,
 }
 
 impl Default for SipConfig {
@@ -52,6 +57,7 @@ impl Default for SipConfig {
             video_codecs: VideoCodec::ALL.to_vec(),
             receive_kbps_max: 2_500,
             start_kbps: 1_500,
+            standing: None,
         }
     }
 }
@@ -121,6 +127,8 @@ pub(super) struct Taken {
     pub(super) feedback: Feedback,
     /// What the device takes at most, in kilobits per second.
     pub(super) kbps_max: Option<u32>,
+    /// What it decodes at most, when it is a picture.
+    pub(super) limits: PictureLimits,
 }
 
 impl Taken {
@@ -139,7 +147,8 @@ impl Taken {
             Format::H264(h264, _) => Some(h264),
             _ => None,
         };
-        Some(SendCodec { codec, payload_type: self.payload_type, h264, resend: false })
+        let limits = self.limits;
+        Some(SendCodec { codec, payload_type: self.payload_type, h264, limits, resend: false })
     }
 
     pub(super) const fn receivable(&self) -> ReceiveCodec {
@@ -238,6 +247,7 @@ fn take(
         mux,
         feedback: feedback(media, payload_type),
         kbps_max: kbps_max(media).or_else(|| kbps_of(&session.bandwidths)),
+        limits: picture_limits(media, payload_type, format),
     })
 }
 
@@ -297,18 +307,35 @@ fn video(media: &Media, payload_type: u8) -> Option<Format> {
     }
 }
 
-/// RFC 6184 §8.1: without `profile-level-id` it is baseline of level 1, without `packetization-mode` mode 0.
+/// What the device decodes of a format that we send it.
+fn picture_limits(media: &Media, payload_type: u8, format: Format) -> PictureLimits {
+    let param = |name: &str| fmtp(media, payload_type, name);
+    match format {
+        // What we answer is as high as we decode; what the device decodes stands in its own words.
+        Format::H264(..) => h264_offered(media, payload_type)
+            .map_or(PictureLimits::expected_of(VideoCodec::H264), |offered| limits::h264(offered, &param)),
+        Format::Video(VideoCodec::Vp8) => limits::vp8(&param),
+        Format::Video(codec) => PictureLimits::expected_of(codec),
+        Format::Audio(_) => PictureLimits::NONE,
+    }
+}
+
 fn h264(media: &Media, payload_type: u8) -> Option<Format> {
+    let offered = h264_offered(media, payload_type)?;
+    // Baseline, main and high decoders all take the constrained baseline that we send.
+    let profile_known = matches!(offered.profile_level_id >> 16, 0x42 | 0x4d | 0x64);
+    let asymmetric = fmtp(media, payload_type, "level-asymmetry-allowed").as_deref() == Some("1");
+    (profile_known && offered.packetization_mode <= 1)
+        .then_some(Format::H264(narrow::h264_answered(offered), asymmetric))
+}
+
+/// RFC 6184 §8.1: without `profile-level-id` it is baseline of level 1, without `packetization-mode` mode 0.
+fn h264_offered(media: &Media, payload_type: u8) -> Option<H264Format> {
     let number =
         |name: &str, radix| fmtp(media, payload_type, name).map(|text| u32::from_str_radix(&text, radix));
     let profile_level_id = number("profile-level-id", 16).unwrap_or(Ok(0x42_00_0a)).ok()?;
     let packetization_mode = number("packetization-mode", 10).unwrap_or(Ok(0)).ok()?;
-    // Baseline, main and high decoders all take the constrained baseline that we send.
-    let profile_known = matches!(profile_level_id >> 16, 0x42 | 0x4d | 0x64);
-    let asymmetric = number("level-asymmetry-allowed", 10) == Some(Ok(1));
-    let h264 = H264Format { profile_level_id, packetization_mode: u8::try_from(packetization_mode).ok()? };
-    (profile_known && packetization_mode <= 1)
-        .then_some(Format::H264(narrow::h264_answered(h264), asymmetric))
+    Some(H264Format { profile_level_id, packetization_mode: u8::try_from(packetization_mode).ok()? })
 }
 
 /// Telephone events at the clock rate of `format`, so that one clock serves the line (RFC 4733 §2.1).
@@ -437,6 +464,9 @@ mod tests {
         assert_eq!((picture.place, picture.line, picture.payload_type), (1, Line::MAIN_VIDEO, 97));
         let h264 = H264Format { profile_level_id: 0x0042_8016, packetization_mode: 1 };
         assert_eq!(picture.format, Format::H264(h264, false));
+        assert_eq!((picture.limits.macroblocks_max, picture.limits.macroblocks_per_s_max), (1_620, 108_000));
+        let limits = picture.send_video().map(|send| send.limits);
+        assert_eq!(limits, Some(picture.limits), "they go with the codec");
         assert_eq!(picture.feedback, Feedback { pli: true, fir: true });
         assert_eq!(picture.kbps_max, Some(1_920));
         assert!(matches!(picture.protection, Protection::Sdes(_)));

@@ -66,7 +66,8 @@ impl Suite {
 }
 
 /// A master key with its salt.
-struct Key {
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Key {
     bytes: [u8; KEY_BYTES_MAX],
     suite: Suite,
 }
@@ -93,6 +94,11 @@ impl Key {
 
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.suite.key_bytes()]
+    }
+
+    /// The value of `a=crypto`: a secret.
+    fn attribute(&self, tag: u32) -> String {
+        format!("{tag} {} inline:{}", self.suite.name(), BASE64.encode(self.as_bytes()))
     }
 
     fn policy(&self) -> StreamPolicy<'_> {
@@ -133,7 +139,12 @@ impl Chosen {
 
     /// The value of the answer's `a=crypto`: a secret.
     pub(super) fn attribute(&self) -> String {
-        format!("{} {} inline:{}", self.tag, self.ours.suite.name(), BASE64.encode(self.ours.as_bytes()))
+        self.ours.attribute(self.tag)
+    }
+
+    /// What the far end seals with: a stream of it goes on for as long as this is the same (RFC 4568 §7.1.4).
+    pub(super) const fn theirs(&self) -> &Key {
+        &self.theirs
     }
 
     /// Opens what the far end sends: any stream of it, with a replay window each. `None` when the library refuses.
@@ -145,6 +156,34 @@ impl Chosen {
     /// Seals what we send. `None` when the library refuses.
     pub(super) fn outbound(&self) -> Option<Session> {
         Session::with_outbound_template(self.ours.policy()).ok()
+    }
+}
+
+/// The keys of ours that an offer of ours names, one for each suite; its tags count from 1 (RFC 4568 §7.1.1).
+pub(super) struct Offered([Key; Suite::BY_PREFERENCE.len()]);
+
+impl std::fmt::Debug for Offered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offered").finish_non_exhaustive()
+    }
+}
+
+impl Offered {
+    /// New ones; `None` when the system has no randomness to give.
+    pub(super) fn random() -> Option<Self> {
+        let [first, second, third] = Suite::BY_PREFERENCE;
+        Some(Self([Key::random(first)?, Key::random(second)?, Key::random(third)?]))
+    }
+
+    /// The values of the offer's `a=crypto` lines: secrets.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().zip(1..).map(|(key, tag)| key.attribute(tag))
+    }
+
+    /// What is agreed once the far end has `chosen` among them; `None` when that is none of them.
+    pub(super) fn agreed(self, chosen: Chosen) -> Option<Chosen> {
+        let (_, ours) = (1..).zip(self.0).find(|(tag, _)| *tag == chosen.tag)?;
+        (ours.suite == chosen.theirs.suite).then_some(Chosen { ours, ..chosen })
     }
 }
 
@@ -186,6 +225,24 @@ mod tests {
         let only = Chosen::of(&media(&[CM])).expect("one that we speak");
         assert!(only.attribute().starts_with("1 AES_CM_128_HMAC_SHA1_80 inline:"));
         assert!(!format!("{only:?}").contains("inline"), "{only:?}");
+    }
+
+    #[test]
+    fn of_our_offer_one_is_chosen_by_its_tag_and_suite() {
+        let offered = || Offered::random().expect("randomness");
+        let lines: Vec<String> = offered().attributes().collect();
+        assert!(
+            lines[0].starts_with("1 AEAD_AES_256_GCM inline:")
+                && lines[2].starts_with("3 AES_CM_128_HMAC_SHA1_80 ")
+        );
+        let chosen = |line: &str| Chosen::of(&media(&[line])).expect("one that we speak");
+        let keys = offered();
+        let told = keys.attributes().nth(2);
+        let agreed = keys.agreed(chosen(&CM.replacen('1', "3", 1))).expect("as offered");
+        assert_eq!(Some(agreed.attribute()), told, "sealed with the key that the offer told");
+        assert!(offered().agreed(chosen(CM)).is_none(), "the tag of another suite");
+        assert!(offered().agreed(chosen(&CM.replacen('1', "4", 1))).is_none(), "a tag of none");
+        assert!(!format!("{:?}", offered()).contains("inline"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! "voice hammer"). So
 //! - with SRTP, packets may come from anywhere, and where an authenticated packet *newer than all before* comes from, ours go;
 //! - without, packets may come from the signalled address, or within [`LATCH_WITHIN`] of the answer from any port of where signalling came
-//!   from; the first settles it, of RTP and of RTCP each, and nothing moves it again but a new answer;
+//!   from; the first settles it, of RTP and of RTCP each, and nothing moves it again but an answer to another address;
 //! - pictures are sent to an address other than signalling's only after something of the far end has come from there. Without SRTP whoever
 //!   can send from that address in another's name can have it so.
 
@@ -27,6 +27,8 @@ pub(super) enum Flow {
 /// The way of one line.
 #[derive(Debug)]
 pub(super) struct Way {
+    /// Where SDP said that RTP and RTCP are to go.
+    signalled: (SocketAddr, SocketAddr),
     /// Where RTP goes.
     rtp: SocketAddr,
     /// Where RTCP goes.
@@ -54,6 +56,7 @@ impl Way {
     ) -> Self {
         let vouched = rtp.ip() == signalled_from;
         Self {
+            signalled: (rtp, rtcp),
             rtp,
             rtcp,
             signalled_from,
@@ -62,6 +65,16 @@ impl Way {
             rtp_settled: false,
             rtcp_settled: false,
             vouched,
+        }
+    }
+
+    /// Goes on where the way of the session before has got to, if SDP says the same as then: a device behind NAT repeats an address that
+    /// was wrong the first time.
+    pub(super) fn succeed(&mut self, before: &Self) {
+        if self.signalled == before.signalled {
+            (self.rtp, self.rtcp) = (before.rtp, before.rtcp);
+            (self.rtp_settled, self.rtcp_settled) = (before.rtp_settled, before.rtcp_settled);
+            self.vouched = before.vouched;
         }
     }
 
@@ -200,6 +213,19 @@ mod tests {
         let mut shared = self::way(false);
         shared.heard_rtp(at(NAT), true, NOW);
         assert_eq!((shared.rtcp(), may(&shared, NAT), may(&shared, NAT_AGAIN)), (at(NAT), true, false));
+    }
+
+    #[test]
+    fn a_way_goes_on_while_sdp_says_the_same() {
+        let mut before = way(true);
+        before.heard_rtp(at("203.0.113.9:61000"), false, NOW);
+        let mut same = way(true);
+        same.succeed(&before);
+        assert_eq!((same.rtp(), same.rtcp(), same.is_vouched()), (before.rtp(), before.rtcp(), true));
+        let mut moved =
+            Way::new(at("10.0.0.7:5004"), at("10.0.0.7:5005"), at("203.0.113.9:1").ip(), true, NOW);
+        moved.succeed(&before);
+        assert_eq!((moved.rtp(), moved.is_vouched()), (at("10.0.0.7:5004"), false), "the device has moved");
     }
 
     #[test]
