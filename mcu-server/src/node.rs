@@ -135,14 +135,8 @@ impl Node {
         let data_dir = &config.server.data_dir;
         crate::private::make_dir(data_dir)
             .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-        let given = config.server.admin_token_file.as_deref().map(admin::from_file).transpose()?;
-        let admin = given.unwrap_or_else(|| AdminToken::random(&mut rand::rng()));
+        let admin = admin_token(config)?;
         let store = Store::open(data_dir).await?;
-        let prompts = if config.sip.is_on() {
-            Prompts::load(config.sip.language, config.sip.prompts_dir.as_deref())?
-        } else {
-            Prompts::silent()
-        };
 
         // Queues, in flow order.
         let (news, news_inlet) = NewsSender::channel(NEWS_MAX);
@@ -180,7 +174,7 @@ impl Node {
             opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
             outlet,
             store: store.clone(),
-            prompts,
+            prompts: prompts(config)?,
             sip: SipMedia::new(config),
             config: config.clone(),
         };
@@ -277,6 +271,21 @@ fn router_options(config: &Config, clock: NodeClock, admin: AdminToken) -> Resul
     // Checked with the configuration: at most 200.
     options.participants_max = config.room.participants_max as u32;
     Ok(options)
+}
+
+/// What is said by voice: to callers by SIP, where they can call.
+fn prompts(config: &Config) -> Result<Prompts, PromptError> {
+    let sip = &config.sip;
+    if !sip.is_on() {
+        return Ok(Prompts::silent());
+    }
+    Prompts::load(sip.language, sip.prompts_dir.as_deref())
+}
+
+/// The administrator's token as it is set, or a new one.
+fn admin_token(config: &Config) -> Result<AdminToken, AdminTokenError> {
+    let given = config.server.admin_token_file.as_deref().map(admin::from_file).transpose()?;
+    Ok(given.unwrap_or_else(|| AdminToken::random(&mut rand::rng())))
 }
 
 /// One io thread for each 8 cores, unless configured.

@@ -136,7 +136,7 @@ mod tests {
             pre_skip = Head::parse(&packet.data).map_or(pre_skip, |head| head.pre_skip);
             end = packet.absgp_page();
         }
-        assert!(pre_skip > 0 && end as usize % 960 != 0, "the control: something is cut at both ends");
+        assert!(pre_skip > 0 && !end.is_multiple_of(960), "the control: something is cut at both ends");
         assert_eq!(whole.len(), end as usize - pre_skip);
     }
 
