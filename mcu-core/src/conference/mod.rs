@@ -16,6 +16,7 @@
 //! | `reception` | how a caller enters a PIN by them |
 //! | `controls` | what both do to the conference |
 //! | `floor` | who speaks, who has the word |
+//! | `sharing` | who shares content |
 //! | `seats` | who has a place in the picture |
 //! | `layout` | where the places are |
 //! | `picture` | who sees which scene |
@@ -45,6 +46,7 @@ pub mod renditions;
 pub mod requests;
 pub mod roster;
 mod seats;
+mod sharing;
 mod settings;
 mod telling;
 #[cfg(test)]
@@ -436,36 +438,6 @@ impl Conference {
         let levels: Vec<_> = report.levels().iter().copied().filter(|level| heard(level.source)).collect();
         let changes = self.floor.update(self.now, &levels);
         self.tell_floor(changes);
-    }
-
-    fn take_floor(&mut self, id: ParticipantId) -> Result<(), Refusal> {
-        if self.known(id)?.via != roster::Via::Browser {
-            return Err(Refusal::CannotShare(id));
-        }
-        match self.holder {
-            Some(holder) if holder != id => {
-                self.tell(To::One(id), Event::Floor { holder: Some(holder) });
-                Err(Refusal::AlreadySharing { holder })
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.hand_floor(Some(id));
-                Ok(())
-            }
-        }
-    }
-
-    fn release_floor(&mut self, id: ParticipantId) {
-        if self.holder == Some(id) {
-            self.hand_floor(None);
-        }
-    }
-
-    fn hand_floor(&mut self, holder: Option<ParticipantId>) {
-        self.holder = holder;
-        self.tell(To::All, Event::Floor { holder });
-        self.tell_roster();
-        self.planner.replan(self.now);
     }
 
     // What time does.

@@ -231,116 +231,10 @@ impl ControlState {
     }
 
     /// The token's word is believed only while its participant is there.
-    fn known(&self, who: &Identity) -> Result<Role, ApiError> {
+    pub(super) fn known(&self, who: &Identity) -> Result<Role, ApiError> {
         let meeting = self.meetings.get(&who.conference).ok_or(ApiError::Unauthorized)?;
         let participant = meeting.conference().participant(who.participant).ok_or(ApiError::Unauthorized)?;
         Ok(participant.role)
-    }
-
-    fn join(&mut self, request: JoinRequest) -> Result<Joined, ApiError> {
-        let alias = request.alias.as_str();
-        let role = if request.alias.is_echo() {
-            Role::Guest
-        } else {
-            match self.rooms.opens(alias, request.pin.expose()) {
-                Some(Opens::Host) => Role::Host,
-                Some(Opens::Guest) if !request.host_only => Role::Guest,
-                _ => return Err(ApiError::JoinRefused),
-            }
-        };
-        if self.draining {
-            return Err(ApiError::Draining);
-        }
-        let running = self.rooms.meeting(alias).filter(|id| self.meetings.contains_key(id));
-        let conference = match running {
-            Some(conference) => conference,
-            None => self.begin(&request.alias)?,
-        };
-        self.let_in(&request, conference, role)
-    }
-
-    /// A reception of its own for a caller.
-    fn receive(&mut self, request: JoinRequest) -> Result<Joined, ApiError> {
-        if self.draining {
-            return Err(ApiError::Draining);
-        }
-        let is_reception = |meeting: &&Meeting| meeting.conference().settings().reception.is_some();
-        if self.meetings.values().filter(is_reception).count() >= limits::RECEPTIONS_MAX {
-            return Err(ApiError::Overloaded);
-        }
-        let alias = request.alias.as_str();
-        let words = Words {
-            title: alias.to_owned(),
-            enter_pin: self.parts.prompts.text(Prompt::EnterPin).to_owned(),
-            pin_wrong: self.parts.prompts.text(Prompt::PinWrong).to_owned(),
-        };
-        let settings =
-            Settings { participants_max: 1, reception: Some(words), ..Settings::new(alias, alias) };
-        let conference = self.start(settings)?;
-        self.let_in(&request, conference, Role::Guest)
-    }
-
-    fn let_in(
-        &mut self,
-        request: &JoinRequest,
-        conference: ConferenceId,
-        role: Role,
-    ) -> Result<Joined, ApiError> {
-        let participant = ParticipantId(self.participant_ids.next_id());
-        let joining = Joining {
-            participant,
-            name: request.display_name.expose().clone(),
-            role,
-            via: request.via,
-            overlay: request.overlay,
-            joined_at_unix_s: crate::threads::unix_s(),
-        };
-        self.input(conference, Input::Join(joining)).map_err(refusal)?;
-        let meeting = self.meetings.get(&conference).ok_or(ApiError::Internal)?;
-        let settings = meeting.conference().settings();
-        Ok(Joined {
-            participant,
-            conference,
-            role,
-            room: RoomName { name: settings.name.clone(), alias: settings.alias.clone() },
-            ice_servers: self.ice_servers(participant),
-            access: meeting.conference().access(),
-        })
-    }
-
-    /// Somebody who gave up waiting is not in: nobody would ever use the place.
-    fn answer_joined(&mut self, result: Result<Joined, ApiError>, reply: Reply<Joined>) {
-        if let Err(Ok(joined)) = reply.send(result) {
-            let participant = joined.participant;
-            let _ = self.input(joined.conference, Input::Leave { participant, reason: ClosingReason::Left });
-        }
-    }
-
-    fn begin(&mut self, alias: &Alias) -> Result<ConferenceId, ApiError> {
-        let settings = match self.rooms.get(alias.as_str()) {
-            Some(room) => {
-                let settings = Settings::new(room.alias.as_str(), room.name.as_str());
-                Settings { participants_max: room.participants_max, ..settings }
-            }
-            None => Settings { echo: true, participants_max: 1, ..Settings::new(Alias::ECHO, "Echo test") },
-        };
-        let id = self.start(settings)?;
-        self.rooms.meeting_begun(alias.as_str(), id);
-        Ok(id)
-    }
-
-    fn start(&mut self, mut settings: Settings) -> Result<ConferenceId, ApiError> {
-        if self.meetings.len() >= limits::CONFERENCES_MAX {
-            return Err(ApiError::RoomFull);
-        }
-        settings.canvas = self.parts.config.room.canvas;
-        settings.content_canvas = self.parts.config.room.content_canvas;
-        let id = ConferenceId(self.conference_ids.next_id());
-        let token = self.ledger.issue(id, Purpose::Mixing);
-        settings.access = self.ledger.access(id);
-        self.meetings.insert(id, Meeting::begin(id, settings, token, &self.parts));
-        tracing::info!(conference = %id, "meeting begun");
-        Ok(id)
     }
 
     fn session(&self, who: &Identity) -> Result<Session, ApiError> {
@@ -348,29 +242,12 @@ impl ControlState {
         Ok(Session { role, ice_servers: self.ice_servers(who.participant) })
     }
 
-    fn subscribe(&mut self, who: &Identity) -> Result<Subscription, ApiError> {
+    pub(super) fn subscribe(&mut self, who: &Identity) -> Result<Subscription, ApiError> {
         self.known(who)?;
         let now = self.parts.clock.now();
         let meeting = self.meetings.get_mut(&who.conference).ok_or(ApiError::Unauthorized)?;
         let events = meeting.subscribe(who.participant, now, &self.parts).map_err(refusal)?;
         Ok(Subscription { snapshot: Vec::new(), events })
-    }
-
-    /// See [`Command::Transfer`]. From here on its events come from the other meeting, without a word about leaving this one.
-    fn transfer(&mut self, from: &Identity, to: &Identity) -> Result<Subscription, ApiError> {
-        self.known(from)?;
-        self.known(to)?;
-        let before = self.meetings.get_mut(&from.conference).ok_or(ApiError::Unauthorized)?;
-        let peer = before.silence(from.participant).ok_or(ApiError::Internal)?;
-        let meeting = self.meetings.get_mut(&to.conference).ok_or(ApiError::Unauthorized)?;
-        let participant = to.participant;
-        meeting.take_over(participant, peer, &self.parts);
-        let connected = meeting.connected(participant).ok_or(ApiError::Internal)?;
-        let subscription = self.subscribe(to)?;
-        self.input(to.conference, connected).map_err(refusal)?;
-        let left = Input::Leave { participant: from.participant, reason: ClosingReason::Left };
-        self.input(from.conference, left).map_err(refusal)?;
-        Ok(subscription)
     }
 
     fn offer(&mut self, offer: Offer, reply: Reply<String>) {
@@ -488,7 +365,7 @@ fn store_error(error: StoreError) -> ApiError {
     }
 }
 
-fn refusal(refusal: Refusal) -> ApiError {
+pub(super) fn refusal(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::Locked => ApiError::Locked,
         Refusal::RoomFull { .. } => ApiError::RoomFull,

@@ -3,6 +3,7 @@
 //! Flow: API commands, peers' news, loudness -> **here** -> `Conference` -> effects -> engine, io threads, sockets.
 //! One task owns all of it; nothing here touches media. What waits or reads a clock is in `threads::control`.
 
+mod arrivals;
 mod commands;
 mod meeting;
 mod negotiation;

@@ -124,6 +124,20 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
       const samples = Array.from({ length: frames - first }, (_, at) => wav.readInt16LE(44 + (first + at) * 2 * channels));
       return { samples: samples.length === rate ? samples : [], rate };
     },
+    /** Everything that it has heard so far, as samples, `wanted` a second: a divisor of its own rate. */
+    async heard(wanted) {
+      const file = (await readdir(folder)).find((name) => name.endsWith('-dec.wav'));
+      if (!file) return [];
+      const wav = await readFile(join(folder, file));
+      const [channels, rate] = [wav.readUInt16LE(22), wav.readUInt32LE(24)];
+      const [step, frames] = [rate / wanted, Math.floor((wav.length - 44) / 2 / channels)];
+      const mean = (at) => {
+        let sum = 0;
+        for (let n = at * step; n < (at + 1) * step; n += 1) sum += wav.readInt16LE(44 + n * 2 * channels);
+        return sum / step;
+      };
+      return Array.from({ length: Math.floor(frames / step) }, (_, at) => mean(at));
+    },
     async stop() {
       child.kill('SIGTERM');
       return exit;

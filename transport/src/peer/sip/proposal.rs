@@ -248,7 +248,7 @@ mod tests {
             (answered().replace("a=crypto:3", "a=crypto:1"), "another offer"),
             (answered().replace("98", "97"), "another offer"),
             (answered().replace("G722/8000", "PCMA/8000"), "another offer"),
-            (answered().replace("RTP/SAVP", "RTP/AVP"), "must be encrypted"),
+            (answered().replace("RTP/SAVP", "RTP/AVP").replace("a=crypto", "a=x"), "must be encrypted"),
             (
                 answered().replace("m=audio 50000", "m=audio 0").replace("m=video 50002", "m=video 0"),
                 "no sound and no picture",
