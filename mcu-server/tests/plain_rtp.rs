@@ -1,9 +1,13 @@
 //! Telephones without SRTP, by SIP over UDP, at a whole node that takes them: they hear each other, and everybody is told that they go in the clear.
 
 use mcu_core::conference::roster::{DisplayName, Via};
+use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
 use mcu_core::privacy::ContentAccess;
+use mcu_core::time::Mono;
 use mcu_server::config::Config;
+use mcu_server::engine::totals::MediaTotals;
 use mcu_server::node::Node;
+use mcu_server::peers::{LineFeeds, NewPeer, NewsSender, PeerCommand, Peers};
 use signalling::command::{Caller, Command, JoinRequest};
 use signalling::room::Alias;
 use signalling::secret::Secret;
@@ -11,9 +15,11 @@ use signalling::sip::{SipOptions, SipServer, T1};
 use signalling::state::ApiState;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
+use transport::peer::{Datagram, LocalPorts, Proto, SipConfig, SipPeer};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Far more than anything here takes.
@@ -182,4 +188,39 @@ async fn telephones_without_srtp_are_heard_and_told_of() {
     assert_eq!(told(&node, &pin).await, ContentAccess::InTheClear);
     server.stop(Duration::ZERO).await;
     node.stop().await;
+}
+
+#[test]
+fn datagrams_of_strangers_at_a_telephones_port_are_counted() {
+    let device: SocketAddr = "198.51.100.7:5000".parse().expect("an address");
+    let stranger = SocketAddr::new([192, 0, 2, 66].into(), 5_000);
+    let offer = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
+    let config = SipConfig { advertised: HERE, from: device.ip(), plain_rtp: true, ..SipConfig::default() };
+    let port = SocketAddr::new(HERE, 40_000);
+    let mut now = Mono::from_millis(1_000);
+    let mut open = |_| Ok(LocalPorts { rtp: port, rtcp: port });
+    let (peer, _) = SipPeer::accept(&config, offer, &mut open, now).expect("taken");
+    let totals: Arc<MediaTotals> = Arc::default();
+    let (news, _inlet) = NewsSender::channel(16);
+    let mut peers = Peers::new(news, Arc::clone(&totals));
+    let new = NewPeer {
+        id: PeerId(1),
+        participant: ParticipantId(1),
+        conference: ConferenceId(1),
+        peer: peer.into(),
+        ports: Vec::new(),
+        feeds: LineFeeds::default(),
+        rtp_offsets: [0; 2],
+    };
+    peers.command(PeerCommand::Add(Box::new(new)), now);
+    let mut packet = vec![0x80, PCMA];
+    packet.resize(172, 0);
+    let mut refused = |source| {
+        let datagram = Datagram { proto: Proto::Udp, source, destination: port, bytes: &packet };
+        assert!(peers.datagram(datagram, now), "its port is its own");
+        now += Duration::from_millis(200);
+        peers.timeout(now);
+        totals.datagrams_refused.get()
+    };
+    assert_eq!([stranger, device, stranger].map(&mut refused), [1, 1, 2]);
 }
