@@ -51,8 +51,8 @@ async function command(port, words, params = '') {
 
 /**
  * Starts a client that calls `uri`.
- * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media: string}} who
- *   `media`: baresip's name of the media encryption.
+ * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string}} who
+ *   `media`: baresip's name of the media encryption; without it there is none.
  */
 export async function call({ dir, sender, name, uri, audio, video, media }) {
   const folder = join(dir, `baresip-${sender}`);
@@ -82,7 +82,7 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   const transport = /transport=(\w+)/.exec(uri)[1];
   const account = [
     `"${name}" <sip:${sender}@127.0.0.1;transport=${transport}>`,
-    ...['regint=0', `mediaenc=${media}`, `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
+    ...['regint=0', ...(media ? [`mediaenc=${media}`] : []), `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
   ];
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
   await writeFile(join(folder, 'contacts'), '');
