@@ -211,6 +211,7 @@ fn datagrams_of_strangers_at_a_telephones_port_are_counted() {
         ports: Vec::new(),
         feeds: LineFeeds::default(),
         rtp_offsets: [0; 2],
+        follows: None,
     };
     peers.command(PeerCommand::Add(Box::new(new)), now);
     let mut packet = vec![0x80, PCMA];

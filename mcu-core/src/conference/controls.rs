@@ -3,10 +3,11 @@
 //! Flow: [`Input::Digit`](super::Input::Digit) -> `keypad`, `reception` -> **here** -> the same changes that a client of ours asks
 //! for, and `Effect::Announce`. Thread: control. Decides nothing but what is said.
 
+use super::event::{ClosingReason, MutedBy};
 use super::input::StateChange;
 use super::keypad::{Control, Digit};
 use super::reception::{Reception, Step};
-use super::roster::LayoutChoice;
+use super::roster::{LayoutChoice, Role, Via};
 use super::{Card, Conference, Effect, Prompt, Refusal, To};
 use crate::id::ParticipantId;
 use crate::time::Mono;
@@ -36,6 +37,18 @@ impl Conference {
         let participant = self.known(id)?;
         match control {
             Control::Menu => self.say(id, Prompt::Menu),
+            Control::MuteGuests | Control::Lock if participant.role != Role::Host => {
+                self.say(id, Prompt::NotAllowed);
+            }
+            Control::MuteGuests => {
+                self.mute_all(MutedBy::Host)?;
+                self.say(id, Prompt::GuestsMuted);
+            }
+            Control::Lock => {
+                let locked = !self.is_locked();
+                self.lock(locked);
+                self.say(id, if locked { Prompt::Locked } else { Prompt::Unlocked });
+            }
             Control::Mute => {
                 let muted = !participant.muted;
                 self.change(id, StateChange { muted: Some(muted), ..StateChange::default() })?;
@@ -66,6 +79,13 @@ impl Conference {
         self.effects.push_back(Effect::Announce { to: To::One(id), prompt });
     }
 
+    /// Says something to one participant who has no client of ours to read it.
+    pub(super) fn say_without_client(&mut self, id: ParticipantId, prompt: Prompt) {
+        if self.roster.get(id).is_some_and(|participant| participant.via == Via::Sip) {
+            self.say(id, prompt);
+        }
+    }
+
     /// Carries out what the reception makes of something, if this is one.
     pub(super) fn at_reception(
         &mut self,
@@ -82,7 +102,7 @@ impl Conference {
                 Step::Try(entered) => {
                     self.effects.push_back(Effect::Entered { participant: caller, entered })
                 }
-                Step::End => self.remove(caller, super::event::ClosingReason::Disconnected),
+                Step::End => self.remove(caller, ClosingReason::Disconnected),
             }
         }
     }

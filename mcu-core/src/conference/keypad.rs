@@ -46,8 +46,12 @@ impl Digit {
 pub enum Control {
     /// `*0`: say what there is.
     Menu,
+    /// `*5`: the microphones of all guests off.
+    MuteGuests,
     /// `*6`: my microphone off, or on again.
     Mute,
+    /// `*7`: the meeting locked, or open again.
+    Lock,
     /// `*8`: the next way to see the others.
     NextLayout,
     /// `##`: leave.
@@ -67,7 +71,9 @@ impl Keypad {
         let first = self.first.take().filter(|(_, at)| now.since(*at) <= PAIR_WITHIN);
         let control = match (first.map(|(first, _)| first.as_char()), digit.as_char()) {
             (Some('*'), '0') => Some(Control::Menu),
+            (Some('*'), '5') => Some(Control::MuteGuests),
             (Some('*'), '6') => Some(Control::Mute),
+            (Some('*'), '7') => Some(Control::Lock),
             (Some('*'), '8') => Some(Control::NextLayout),
             (Some('#'), '#') => Some(Control::Leave),
             _ => None,
@@ -98,8 +104,9 @@ mod tests {
 
     #[test]
     fn two_keys_are_a_control_and_one_that_is_lost_is_none() {
-        use Control::{Leave, Menu, Mute, NextLayout};
-        let table: [(&str, &[Control]); 12] = [
+        use Control::{Leave, Lock, Menu, Mute, MuteGuests, NextLayout};
+        let table: [(&str, &[Control]); 13] = [
+            ("*5*7", &[MuteGuests, Lock]),
             ("*6", &[Mute]),
             ("*6*6", &[Mute, Mute]),
             ("**8", &[NextLayout]),

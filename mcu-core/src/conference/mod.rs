@@ -46,8 +46,8 @@ pub mod renditions;
 pub mod requests;
 pub mod roster;
 mod seats;
-mod sharing;
 mod settings;
+mod sharing;
 mod telling;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use super::event::MutedBy;
 use super::input::{Joining, StateChange};
 use super::roster::Role;
-use super::{Conference, Event, Refusal, To};
+use super::{Conference, Event, Prompt, Refusal, To};
 use crate::id::ParticipantId;
 
 impl Conference {
@@ -33,6 +33,7 @@ impl Conference {
         }
         self.change(id, StateChange { muted: Some(true), ..StateChange::default() })?;
         self.tell(To::One(id), Event::Muted { by });
+        self.say_without_client(id, Prompt::Muted);
         Ok(())
     }
 

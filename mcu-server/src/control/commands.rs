@@ -4,20 +4,16 @@ use super::ControlState;
 use super::meeting::{Arrival, Meeting};
 use super::negotiation::{Negotiated, Negotiation, Predecessor};
 use super::proposals::{Proposing, Settling};
-use super::rooms::Opens;
 use crate::store::{StoreError, StoredRoom};
 use crate::threads::NodeClock;
-use mcu_core::conference::event::{ClosingReason, MutedBy, RoomName};
-use mcu_core::conference::input::{Input, Joining, StateChange};
-use mcu_core::conference::reception::Words;
+use mcu_core::conference::Refusal;
+use mcu_core::conference::event::{ClosingReason, MutedBy};
+use mcu_core::conference::input::{Input, StateChange};
 use mcu_core::conference::roster::Role;
-use mcu_core::conference::{Prompt, Refusal, Settings};
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
 use mcu_core::limits;
-use mcu_core::privacy::Purpose;
 use signalling::command::{
-    Caller, Command, Identity, JoinRequest, Joined, NewRoom, Offer, Reply, RoomPatch, Session, SipLeg,
-    Subscription,
+    Caller, Command, Identity, NewRoom, Offer, Reply, RoomPatch, Session, SipLeg, Subscription,
 };
 use signalling::model::Room;
 use signalling::problem::ApiError;

@@ -14,6 +14,14 @@ impl Meeting {
         }
     }
 
+    fn enter_as(&mut self, participant: ParticipantId, via: Via, role: Role) {
+        let name = DisplayName::parse("Host").expect("a fair name");
+        let joining = Joining { participant, name, role, via, overlay: false, joined_at_unix_s: 0 };
+        self.give(Input::Join(joining)).expect("there is room");
+        self.connect(participant, receives(participant, false), true).expect("it has joined");
+        self.run_for(1_000);
+    }
+
     /// What was said to `id` since `from`.
     fn said(&self, id: ParticipantId, from: Mono) -> Vec<Prompt> {
         let said = self.log.iter().filter_map(|(at, effect)| match effect {
@@ -61,6 +69,24 @@ fn a_room_system_goes_through_the_layouts() {
         })
         .collect();
     assert_eq!(layouts, [LayoutChoice::Grid, LayoutChoice::Speaker, LayoutChoice::Auto]);
+}
+
+#[test]
+fn a_host_by_telephone_mutes_guests_and_locks_and_a_guest_is_told_that_it_may_not() {
+    let mut meeting = with_telephone();
+    meeting.enter_as(p(3), Via::Sip, Role::Host);
+    let from = meeting.now;
+    meeting.press(p(2), "*5*7");
+    assert_eq!(meeting.said(p(2), from), [Prompt::NotAllowed; 2]);
+    assert!(!meeting.conference.is_locked());
+    assert!(meeting.conference.roster().iter().all(|participant| !participant.muted));
+    let from = meeting.now;
+    meeting.press(p(3), "*5*7*7");
+    assert_eq!(meeting.said(p(3), from), [Prompt::GuestsMuted, Prompt::Locked, Prompt::Unlocked]);
+    let muted = |id| meeting.conference.participant(id).expect("it is here").muted;
+    assert_eq!([1, 2, 3].map(|n| muted(p(n))), [true, true, false]);
+    assert_eq!(meeting.said(p(2), from), [Prompt::Muted], "who has no client hears it");
+    assert_eq!(meeting.said(p(1), from), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Flow: `offer`'s plan, `proposal` -> **here** -> `signalling`. One codec a line, the same both ways: what devices change in mid-call they offer
 //! anew. Written by `sdp-types`, which lets no line break out of a value.
 
-use super::offer::{Feedback, Format, Plan, Protection, SipConfig, Taken};
+use super::offer::{Events, Feedback, Format, Plan, Protection, SipConfig, Taken};
 use super::standing::{LocalPorts, SdpOrigin};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use sdp_types::{
@@ -67,11 +67,11 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
     media.port = ports.rtp.port();
     media.fmt = pt.to_string();
     if let Some(events) = taken.events {
-        media.fmt.push_str(&format!(" {events}"));
+        media.fmt.push_str(&format!(" {}", events.payload_type));
     }
     describe(&mut media, taken.format, pt);
-    if let (Some(events), Format::Audio(codec)) = (taken.events, taken.format) {
-        describe_events(&mut media, events, codec);
+    if let Some(Events { payload_type, clock_hz }) = taken.events {
+        describe_events(&mut media, payload_type, clock_hz);
     }
     if let Format::Audio(_) = taken.format {
         media.add_attribute_with_value("ptime", PTIME_MS);
@@ -112,9 +112,9 @@ pub(super) fn describe(media: &mut Media, format: Format, pt: u8) {
     }
 }
 
-/// Telephone events at the clock rate of `codec` (RFC 4733).
-pub(super) fn describe_events(media: &mut Media, pt: u8, codec: AudioCodec) {
-    media.add_attribute(RtpMap::new(pt, "telephone-event", codec.clock_rate().hz()));
+/// Telephone events of 0 to 15: the keys (RFC 4733).
+pub(super) fn describe_events(media: &mut Media, pt: u8, clock_hz: u32) {
+    media.add_attribute(RtpMap::new(pt, "telephone-event", clock_hz));
     media.add_attribute_with_value("fmtp", format!("{pt} 0-15"));
 }
 

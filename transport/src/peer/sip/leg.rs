@@ -138,7 +138,7 @@ impl Leg {
             codec: taken.format.codec(),
             clock: clock_rate(taken.format),
             payload_type: taken.payload_type,
-            events: taken.events,
+            events: taken.events.map(|events| events.payload_type),
             keys: TelephoneEvents::default(),
             feedback: taken.feedback,
             their_key,

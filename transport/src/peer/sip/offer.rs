@@ -107,6 +107,13 @@ impl Format {
     }
 }
 
+/// How a device sends keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Events {
+    pub(super) payload_type: u8,
+    pub(super) clock_hz: u32,
+}
+
 /// A media line that we take.
 #[derive(Debug)]
 pub(super) struct Taken {
@@ -117,8 +124,8 @@ pub(super) struct Taken {
     pub(super) direction: Direction,
     pub(super) format: Format,
     pub(super) payload_type: u8,
-    /// Payload type of telephone events (RFC 4733) at the format's clock rate.
-    pub(super) events: Option<u8>,
+    /// Telephone events (RFC 4733).
+    pub(super) events: Option<Events>,
     pub(super) protection: Protection,
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: SocketAddr,
@@ -338,15 +345,17 @@ fn h264_offered(media: &Media, payload_type: u8) -> Option<H264Format> {
     Some(H264Format { profile_level_id, packetization_mode: u8::try_from(packetization_mode).ok()? })
 }
 
-/// Telephone events at the clock rate of `format`, so that one clock serves the line (RFC 4733 §2.1).
-fn events(media: &Media, format: Format) -> Option<u8> {
+/// Telephone events: at the clock rate of `format`, so that one clock serves the line (RFC 4733 §2.1), or at the one that there is: room
+/// systems offer those of 8 kHz beside Opus.
+fn events(media: &Media, format: Format) -> Option<Events> {
     let Format::Audio(codec) = format else { return None };
-    payload_types(media).find(|pt| {
-        rtpmap(media, *pt).is_some_and(|map| {
-            map.encoding_name.eq_ignore_ascii_case("telephone-event")
-                && map.clock_rate == codec.clock_rate().hz()
-        })
-    })
+    let offered = |payload_type| {
+        let map = rtpmap(media, payload_type)?;
+        let is_events = map.encoding_name.eq_ignore_ascii_case("telephone-event");
+        is_events.then_some(Events { payload_type, clock_hz: map.clock_rate })
+    };
+    let all = || payload_types(media).filter_map(offered);
+    all().find(|events| events.clock_hz == codec.clock_rate().hz()).or_else(|| all().next())
 }
 
 fn protection(media: &Media, config: &SipConfig) -> Result<Protection, NegotiateError> {
@@ -456,7 +465,7 @@ mod tests {
         let plan = plan(ROOM_SYSTEM).expect("taken");
         let [sound, picture] = &plan.taken[..] else { panic!("{plan:?}") };
         assert_eq!(
-            (sound.place, sound.line, sound.payload_type, sound.events),
+            (sound.place, sound.line, sound.payload_type, sound.events.map(|events| events.payload_type)),
             (0, Line::MAIN_AUDIO, 114, Some(101))
         );
         assert_eq!(sound.rtp, "198.51.100.7:50000".parse().expect("an address"));
@@ -544,13 +553,20 @@ mod tests {
         let sound = |formats: &str, maps: &str| {
             let offer = format!("{HEAD}m=audio 4000 RTP/AVP {formats}\r\n{maps}");
             let plan = Plan::make(&offer, &SipConfig { plain_rtp: true, ..config() }).expect("taken");
-            (plan.taken[0].format, plan.taken[0].payload_type, plan.taken[0].events)
+            let events = plan.taken[0].events.map(|events| (events.payload_type, events.clock_hz));
+            (plan.taken[0].format, plan.taken[0].payload_type, events)
         };
         let audio = Format::Audio;
         assert_eq!(sound("18 8 0", ""), (audio(AudioCodec::Pcma), 8, None));
         assert_eq!(sound("13 0 8 9", ""), (audio(AudioCodec::Pcmu), 0, None));
         let events = "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/48000\r\n";
-        assert_eq!(sound("9 102 101", events), (audio(AudioCodec::G722), 9, Some(101)));
+        assert_eq!(sound("9 102 101", events), (audio(AudioCodec::G722), 9, Some((101, 8_000))));
+        let opus = "a=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n";
+        assert_eq!(
+            sound("96 101", opus),
+            (audio(AudioCodec::Opus), 96, Some((101, 8_000))),
+            "better than none"
+        );
         let wide = "a=rtpmap:99 PCMA/16000\r\na=rtpmap:98 pcma/8000\r\n";
         assert_eq!(
             sound("99 98", wide),

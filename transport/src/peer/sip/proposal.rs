@@ -134,7 +134,9 @@ fn media(line: Line, ports: &LocalPorts, protected: &Protected, config: &SipConf
     match line.medium {
         Medium::Audio => {
             SOUND.iter().for_each(|(codec, pt)| answer::describe(&mut media, Format::Audio(*codec), *pt));
-            EVENTS.iter().for_each(|(codec, pt)| answer::describe_events(&mut media, *pt, *codec));
+            EVENTS
+                .iter()
+                .for_each(|(codec, pt)| answer::describe_events(&mut media, *pt, codec.clock_rate().hz()));
             media.add_attribute_with_value("ptime", PTIME_MS);
         }
         Medium::Video => {
