@@ -95,13 +95,13 @@ pub fn font_report(typeface: &Typeface) -> FontReport {
     FontReport { faces: typeface.fonts.len(), family: typeface.family.clone(), scripts: scripts.into() }
 }
 
-/// A name as it may be shown: as [`clean_text`], at most `DISPLAY_NAME_CHARS_MAX` code points.
+/// A name as it may be shown: no control, bidi or invisible formatting characters, spaces single, characters of
+/// bounded height, at most `DISPLAY_NAME_CHARS_MAX` code points.
 pub fn clean_name(raw: &str) -> String {
     clean_text(raw, DISPLAY_NAME_CHARS_MAX)
 }
 
-/// A text as it may be shown: no control, bidi or invisible formatting characters, spaces single, characters of bounded
-/// height, at most `chars_max` code points.
+/// The same of any text, at most `chars_max` code points.
 pub(crate) fn clean_text(raw: &str, chars_max: usize) -> String {
     let mut text = String::new();
     let mut chars_len = 0;
