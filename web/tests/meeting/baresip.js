@@ -88,13 +88,15 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   await writeFile(join(folder, 'contacts'), '');
   const child = spawn('baresip', ['-f', folder, '-v', '-e', `/dial ${uri}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [log, exit] = [record(child), ended(child)];
+  let pictures = 0;
   return {
     log,
     /** Does what is typed on a console: `hangup`, `mute`, ... */
     tell: (words, params) => command(control, words, params),
     /** What it is shown, as PNG. */
     async picture() {
-      const file = join(folder, 'seen.png');
+      pictures += 1;
+      const file = join(folder, `seen-${pictures}.png`);
       await command(control, 'snapshot_recv', file);
       // Taken of the next picture that comes; whole when PNG's last chunk is there.
       return until('baresip keeps a picture', async () => {

@@ -1,6 +1,7 @@
 /** A telephone and a room system (real baresips) that dial no PIN: asked for it by voice and picture, let in by keys, in control by keys. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
@@ -19,6 +20,7 @@ let phone;
 let port;
 
 before(async () => {
+  await mkdir(OUTPUT, { recursive: true });
   port = await freePort();
   node = await startNode([], `[sip]\ntls_port = ${port}\ndangerous_unverified_peers = true\nrtp_ports = [43000, 43999]\n`);
 });
@@ -32,6 +34,12 @@ const roster = async () => {
   const { admin_token: token } = node.announced;
   return (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
 };
+
+/** How many bright pixels there are between two rows of a picture. */
+function bright(png, top, bottom) {
+  const words = ['-loglevel', 'error', '-i', 'pipe:0', '-vf', `crop=iw:${bottom - top}:0:${top}`, '-f', 'rawvideo', '-pix_fmt', 'gray', 'pipe:1'];
+  return execFileSync('ffmpeg', words, { input: png, maxBuffer: 1 << 24 }).filter((pixel) => pixel > 128).length;
+}
 
 /** Presses keys, as a person does: the next when the one before is over. */
 async function press(client, keys) {
@@ -76,8 +84,13 @@ test('a telephone is asked for its PIN, let in by it, and in control by keys', {
   await t.test('a room system sees a star for each digit, and then who is there', async () => {
     room = await call({ dir, sender: ROOM, name: 'Room 1', uri, audio: 'pcmu', video: 'h264', media: 'srtp-mand' });
     await told(listener(room), 'enter-pin');
+    const stars = async () => bright(await room.picture(), 440, 520);
+    assert.equal(await stars(), 0, 'none before the first key');
     await press(room, '12');
-    await writeFile(join(OUTPUT, 'meeting-keypad-card.png'), await room.picture());
+    await until('it sees stars', async () => (await stars()) > 20);
+    const shown = await room.picture();
+    assert.ok(bright(shown, 280, 350) > 500, 'under the name that it dialled');
+    await writeFile(join(OUTPUT, 'meeting-keypad-card.png'), shown);
     await press(room, `*${node.announced.host_pin}#`);
     await until('it is in the meeting', async () => (await roster()).length === 2);
     await until('each hears the other', async () => (await hears(room, PHONE)) && (await hears(phone, ROOM)));
