@@ -12,6 +12,8 @@ const SCENARIOS = fileURLToPath(new URL('sipp', import.meta.url));
 /** Whatever takes longer hangs: the longest scenario waits 60 s for a session to run out. */
 const HANG_S = 120;
 
+let played = 0;
+
 /** Debian builds sipp without TLS: what connects here is carried to `port` by TLS. */
 export async function tlsTo(port) {
   const open = new Set();
@@ -46,8 +48,10 @@ export const scenario = (name) => readFile(join(SCENARIOS, `${name}.xml`), 'utf8
 export async function play({ dir, name, text, port, user }) {
   const [file, errors] = ['xml', 'errors'].map((ending) => join(dir, `${name}.${ending}`));
   await writeFile(file, text);
-  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', '127.0.0.1', '-s', user, '-mp', String(await freePort())];
-  words.push('-nostdin', '-timeout', String(HANG_S), '-timeout_error', '-trace_err', '-error_file', errors, `127.0.0.1:${port}`);
+  played += 1;
+  // Each listens on port 5060, whether it needs to or not: of an address of its own, as many play at a time.
+  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', `127.0.1.${played}`, '-mi', '127.0.0.1', '-mp', String(await freePort())];
+  words.push('-s', user, '-nostdin', '-timeout', String(HANG_S), '-timeout_error', '-trace_err', '-error_file', errors, `127.0.0.1:${port}`);
   const child = spawn('sipp', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
   record(child);
   const code = await ended(child);

@@ -64,19 +64,19 @@ mod tests {
 
     #[test]
     fn a_level_is_what_it_says_and_more_where_the_device_says_more() {
-        assert_eq!(of_h264(0x42_80_0d, ""), (396, 11_880));
-        assert_eq!(of_h264(0x42_80_16, "max-mbps=108000;max-fs=3600"), (3_600, 108_000));
-        assert_eq!(of_h264(0x42_80_16, "max-mbps=108000"), (1_620, 108_000));
+        assert_eq!(of_h264(0x0042_800d, ""), (396, 11_880));
+        assert_eq!(of_h264(0x0042_8016, "max-mbps=108000;max-fs=3600"), (3_600, 108_000));
+        assert_eq!(of_h264(0x0042_8016, "max-mbps=108000"), (1_620, 108_000));
         assert_eq!(
-            of_h264(0x42_80_1f, "max-mbps=11880;max-fs=99"),
+            of_h264(0x0042_801f, "max-mbps=11880;max-fs=99"),
             (3_600, 108_000),
             "less than the level: not believed"
         );
-        assert_eq!(of_h264(0x42_e0_0b, ""), (396, 3_000));
-        assert_eq!(of_h264(0x42_f0_0b, ""), (99, 1_485), "level 1b");
-        assert_eq!(of_h264(0x42_e0_0d, "max-recv-level=e01f"), (3_600, 108_000));
+        assert_eq!(of_h264(0x0042_e00b, ""), (396, 3_000));
+        assert_eq!(of_h264(0x0042_f00b, ""), (99, 1_485), "level 1b");
+        assert_eq!(of_h264(0x0042_e00d, "max-recv-level=e01f"), (3_600, 108_000));
         for odd in ["max-fs=", "max-fs=many", "max-fs=-1", "max-fs=99999999999", "max-recv-level=xyz"] {
-            assert_eq!(of_h264(0x42_80_0d, odd), (396, 11_880), "{odd}");
+            assert_eq!(of_h264(0x0042_800d, odd), (396, 11_880), "{odd}");
         }
     }
 

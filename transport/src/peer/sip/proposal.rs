@@ -23,7 +23,7 @@ const SOUND: [(AudioCodec, u8); 4] =
 /// Telephone events, with a codec of their clock rate.
 const EVENTS: [(AudioCodec, u8); 2] = [(AudioCodec::Opus, 102), (AudioCodec::Pcma, 101)];
 /// Constrained baseline of the highest level that we decode (see `narrow`).
-const H264_OFFERED: u32 = 0x42_e0_ff;
+const H264_OFFERED: u32 = 0x0042_e0ff;
 /// Pictures: H.264 in packets of both modes, and VP8.
 const PICTURES: [(VideoCodec, u8, u8); 3] =
     [(VideoCodec::H264, 97, 1), (VideoCodec::H264, 98, 0), (VideoCodec::Vp8, 99, 0)];
