@@ -94,7 +94,7 @@ mod tests {
         let (mut keypad, mut now) = (Keypad::default(), Mono::ZERO);
         let mut controls = Vec::new();
         for key in keys.chars() {
-            now = now + Duration::from_secs(if key == ' ' { 3 } else { 1 });
+            now += Duration::from_secs(if key == ' ' { 3 } else { 1 });
             if key != ' ' {
                 controls.extend(keypad.press(Digit::parse(key).expect("a key"), now));
             }

@@ -219,7 +219,7 @@ mod tests {
         /// Every step that follows from these keys, one second apart.
         fn press(&mut self, keys: &str) -> Vec<Step> {
             let press = |key: char| {
-                self.now = self.now + Duration::from_secs(1);
+                self.now += Duration::from_secs(1);
                 self.reception.press(Digit::parse(key).expect("a key"), self.now)
             };
             keys.chars().flat_map(press).collect()
@@ -248,10 +248,7 @@ mod tests {
     }
 
     fn tried(steps: &[Step]) -> Vec<&str> {
-        let entered = |step| match step {
-            &Step::Try(ref entered) => Some(entered.expose()),
-            _ => None,
-        };
+        let entered = |step| if let Step::Try(entered) = step { Some(Entered::expose(entered)) } else { None };
         steps.iter().filter_map(entered).collect()
     }
 
@@ -315,7 +312,7 @@ mod tests {
         assert_eq!(caller.wait(), [&reminded[..], &goodbye].concat());
         assert_eq!(caller.now.as_nanos(), (REMINDED_AFTER * 4 + PARTING).as_nanos() as u64);
         let (mut caller, _) = Caller::connected();
-        caller.now = caller.now + REMINDED_AFTER;
+        caller.now += REMINDED_AFTER;
         caller.reception.tick(caller.now);
         caller.press("1");
         assert_eq!(caller.wait(), [&reminded[..], &goodbye].concat());

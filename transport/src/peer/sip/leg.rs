@@ -9,7 +9,7 @@ use super::LocalPorts;
 use super::offer::{Feedback, Format, Protection, Taken};
 use super::received::Received;
 use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
-use super::sdes::Key;
+use super::sdes::Chosen;
 use super::way::{Flow, Way};
 use crate::payload::Vp8Numbers;
 use crate::receive::TelephoneEvents;
@@ -92,10 +92,10 @@ pub(super) struct Leg {
     clock: ClockRate,
     payload_type: u8,
     events: Option<u8>,
-    keys: TelephoneEvents,
+    pressed: TelephoneEvents,
     feedback: Feedback,
-    /// What `inbound` opens with.
-    their_key: Option<Key>,
+    /// What `inbound` opens and `outbound` seals with.
+    keys: Option<Chosen>,
     inbound: Option<Session>,
     outbound: Option<Session>,
     /// Streams that have authenticated, the last heard last.
@@ -121,13 +121,11 @@ impl Leg {
         ssrc: u32,
         now: Mono,
     ) -> Option<Self> {
-        let (their_key, inbound, outbound) = match &taken.protection {
+        let (keys, inbound, outbound) = match &taken.protection {
             Protection::Plain => (None, None, None),
-            Protection::Sdes(keys) => {
-                (Some(keys.theirs().clone()), Some(keys.inbound()?), Some(keys.outbound()?))
-            }
+            Protection::Sdes(keys) => (Some(keys.clone()), Some(keys.inbound()?), Some(keys.outbound()?)),
         };
-        let secured = their_key.is_some();
+        let secured = keys.is_some();
         Some(Self {
             line: taken.line,
             ports,
@@ -139,9 +137,9 @@ impl Leg {
             clock: clock_rate(taken.format),
             payload_type: taken.payload_type,
             events: taken.events.map(|events| events.payload_type),
-            keys: TelephoneEvents::default(),
+            pressed: TelephoneEvents::default(),
             feedback: taken.feedback,
-            their_key,
+            keys,
             inbound,
             outbound,
             authenticated: Vec::with_capacity(STREAMS_PER_PEER_MAX),
@@ -157,10 +155,11 @@ impl Leg {
 
     /// Takes over from the leg on the same ports in the session before: where the device was heard, and, as long as its key is the same,
     /// what is known of its streams. A stream that goes on has a roll-over count that no packet says (RFC 3711 §3.3.1), and packets that were
-    /// opened then must not be opened again. Our own stream begins anew: its key and its SSRC are new ones.
+    /// opened then must not be opened again. Our own stream begins anew, with an SSRC of its own: under one key no two have the same numbers.
     pub(super) fn succeed(&mut self, before: &mut Self) {
         self.way.succeed(&before.way);
-        if self.their_key.is_some() && self.their_key == before.their_key {
+        let key = |keys: &Option<Chosen>| keys.as_ref().map(|keys| keys.theirs().clone());
+        if self.keys.is_some() && key(&self.keys) == key(&before.keys) {
             std::mem::swap(&mut self.inbound, &mut before.inbound);
             std::mem::swap(&mut self.authenticated, &mut before.authenticated);
         }
@@ -182,6 +181,8 @@ impl Leg {
     /// Whether its packets are SRTP, both ways.
     pub(super) const fn is_secured(&self) -> bool {
         self.inbound.is_some() && self.outbound.is_some()
+@@@    pub(super) const fn keys(&self) -> Option<&Chosen> {
+        self.keys.as_ref()
     }
 
     #[cfg(test)]
@@ -219,7 +220,7 @@ impl Leg {
         }
         if Some(payload_type) == self.events {
             let payload = arena.scratch.get(payload).unwrap_or_default();
-            return self.keys.take(timestamp, payload, now).map_or(Taking::Nothing, Taking::Digit);
+            return self.pressed.take(timestamp, payload, now).map_or(Taking::Nothing, Taking::Digit);
         }
         if payload_type != self.payload_type {
             return Taking::UnknownFormat;

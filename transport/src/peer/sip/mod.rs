@@ -34,7 +34,7 @@ use crate::send::Pacer;
 use leg::{Arena, Head, Leg, Taking};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
-use offer::{Plan, Taken};
+use offer::{Plan, Protection, Taken};
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use rtcp::Heard;
@@ -105,7 +105,13 @@ impl SipPeer {
         open: &mut dyn FnMut(bool) -> std::io::Result<LocalPorts>,
         now: Mono,
     ) -> Result<(Self, Answer), NegotiateError> {
-        let plan = Plan::make(offer, config)?;
+        let mut plan = Plan::make(offer, config)?;
+        for taken in &mut plan.taken {
+            let before = config.standing.as_ref().and_then(|standing| standing.keys(taken.line));
+            if let (Protection::Sdes(keys), Some(before)) = (&mut taken.protection, before) {
+                keys.follow(before);
+            }
+        }
         let mut ports = Vec::with_capacity(plan.taken.len());
         for taken in &plan.taken {
             let kept = config.standing.as_ref().and_then(|standing| standing.ports(taken.line));
@@ -157,8 +163,8 @@ impl SipPeer {
 
     /// What the next session of the same call takes over.
     pub fn standing(&self) -> Standing {
-        let ports = self.legs.iter().map(|leg| (leg.line, leg.ports)).collect();
-        Standing { origin: self.origin, ports }
+        let lines = self.legs.iter().map(|leg| (leg.line, leg.ports, leg.keys().cloned())).collect();
+        Standing { origin: self.origin, lines }
     }
 
     /// Takes over from the session before, on the same thread, what was heard of the device on ports that stay: see `Leg::succeed`.

@@ -64,7 +64,10 @@ impl SipOffer {
                 None => open(false).map_err(|_| refused("no port for media is left"))?,
             };
             let protected = match config.secure {
-                true => Protected::Sdes(Offered::random().ok_or_else(no_randomness)?),
+                true => {
+                    let before = config.standing.as_ref().and_then(|standing| standing.keys(line));
+                    Protected::Sdes(Offered::after(before).ok_or_else(no_randomness)?)
+                }
                 false => Protected::Plain,
             };
             lines.push((line, ports, protected));

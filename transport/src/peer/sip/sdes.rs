@@ -108,6 +108,7 @@ impl Key {
 }
 
 /// What was agreed for one medium: a suite, and a key for each way.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
     tag: u32,
     theirs: Key,
@@ -142,6 +143,14 @@ impl Chosen {
         self.ours.attribute(self.tag)
     }
 
+    /// Stays with the key of ours that was told `before`, if the far end stays with its own: devices that change nothing take up no new key
+    /// (RFC 4568 §7.1.4), baresip among them.
+    pub(super) fn follow(&mut self, before: &Self) {
+        if self.theirs == before.theirs {
+            self.ours = before.ours.clone();
+        }
+    }
+
     /// What the far end seals with: a stream of it goes on for as long as this is the same (RFC 4568 §7.1.4).
     pub(super) const fn theirs(&self) -> &Key {
         &self.theirs
@@ -169,10 +178,14 @@ impl std::fmt::Debug for Offered {
 }
 
 impl Offered {
-    /// New ones; `None` when the system has no randomness to give.
-    pub(super) fn random() -> Option<Self> {
+    /// New ones, but for the suite that was agreed `before` in the same call; `None` when the system has no randomness to give.
+    pub(super) fn after(before: Option<&Chosen>) -> Option<Self> {
+        let key = |suite| {
+            let kept = before.map(|before| &before.ours).filter(|ours| ours.suite == suite);
+            kept.cloned().or_else(|| Key::random(suite))
+        };
         let [first, second, third] = Suite::BY_PREFERENCE;
-        Some(Self([Key::random(first)?, Key::random(second)?, Key::random(third)?]))
+        Some(Self([key(first)?, key(second)?, key(third)?]))
     }
 
     /// The values of the offer's `a=crypto` lines: secrets.
@@ -229,7 +242,7 @@ mod tests {
 
     #[test]
     fn of_our_offer_one_is_chosen_by_its_tag_and_suite() {
-        let offered = || Offered::random().expect("randomness");
+        let offered = || Offered::after(None).expect("randomness");
         let lines: Vec<String> = offered().attributes().collect();
         assert!(
             lines[0].starts_with("1 AEAD_AES_256_GCM inline:")

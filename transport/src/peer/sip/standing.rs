@@ -1,9 +1,10 @@
-//! What a session of a SIP device leaves to the one that follows it in the same call: its ports, and its name in SDP.
+//! What a session of a SIP device leaves to the one that follows it in the same call: its ports, its keys, and its name in SDP.
 //!
 //! Flow: `SipPeer` -> control -> [`SipConfig`](super::SipConfig) of the next. Pure. Ports stay so that a re-INVITE, which a device sends for hold and for
 //! every refresh, opens no new holes in firewalls on the way (RFC 3264 §8.3.1 lets either side move; nobody likes it).
 
 use super::super::lines::Line;
+use super::sdes::Chosen;
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use std::net::SocketAddr;
@@ -47,13 +48,18 @@ impl SdpOrigin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub(super) origin: SdpOrigin,
-    pub(super) ports: Vec<(Line, LocalPorts)>,
+    pub(super) lines: Vec<(Line, LocalPorts, Option<Chosen>)>,
 }
 
 impl Standing {
     /// The ports that `line` has.
     pub(super) fn ports(&self, line: Line) -> Option<LocalPorts> {
-        self.ports.iter().find(|(known, _)| *known == line).map(|(_, ports)| *ports)
+        self.lines.iter().find(|(known, ..)| *known == line).map(|(_, ports, _)| *ports)
+    }
+
+    /// The keys that `line` has.
+    pub(super) fn keys(&self, line: Line) -> Option<&Chosen> {
+        self.lines.iter().find(|(known, ..)| *known == line)?.2.as_ref()
     }
 
     /// How the next description is named: after `before`, if there is one.

@@ -470,7 +470,7 @@ fn a_line_that_stays_keeps_its_ports_and_the_session_its_name() {
 
 #[test]
 fn a_stream_of_the_device_goes_on_over_a_re_invite_with_its_roll_over_count_and_its_way() {
-    let (mut first, _) = accept(ROOM_SYSTEM);
+    let (mut first, told) = accept(ROOM_SYSTEM);
     let mut device = session(KEY, false);
     let mut sealed = |sequence| {
         let mut packet = sound(sequence, 114);
@@ -486,6 +486,7 @@ fn a_stream_of_the_device_goes_on_over_a_re_invite_with_its_roll_over_count_and_
 
     let (mut stranger, _) = accept_after(Some(&first), ROOM_SYSTEM);
     let (mut next, answer) = accept_after(Some(&first), ROOM_SYSTEM);
+    assert_eq!(our_key(&answer), our_key(&told), "who stays with its key is not given a new one of ours");
     next.succeed(&mut first);
     // Before the device says anything, it is heard of where it was.
     let payload: Arc<[u8]> = Arc::from(&[9; 80][..]);
@@ -494,7 +495,7 @@ fn a_stream_of_the_device_goes_on_over_a_re_invite_with_its_roll_over_count_and_
     assert_eq!(sent.destination.to_string(), "192.0.2.44:6000");
     session(&our_key(&answer), true)
         .unprotect(&mut sent.bytes.to_vec())
-        .expect("our key is a new one, from its first packet");
+        .expect("a stream of its own under our key");
 
     let second = sealed(2);
     arrive(&mut next, &old, "192.0.2.44:6000", 40_000, NOW);
@@ -514,8 +515,9 @@ fn a_stream_of_the_device_goes_on_over_a_re_invite_with_its_roll_over_count_and_
 #[test]
 fn a_device_with_a_new_key_begins_anew() {
     const OTHER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let (mut first, _) = accept(ROOM_SYSTEM);
-    let (mut next, _) = accept_after(Some(&first), &ROOM_SYSTEM.replace(KEY, OTHER));
+    let (mut first, told) = accept(ROOM_SYSTEM);
+    let (mut next, answer) = accept_after(Some(&first), &ROOM_SYSTEM.replace(KEY, OTHER));
+    assert_ne!(our_key(&answer), our_key(&told));
     next.succeed(&mut first);
     let mut heard = |key: &str| {
         let mut packet = sound(1, 114);
