@@ -248,8 +248,13 @@ mod tests {
     }
 
     fn tried(steps: &[Step]) -> Vec<&str> {
-        let entered = |step| if let Step::Try(entered) = step { Some(Entered::expose(entered)) } else { None };
-        steps.iter().filter_map(entered).collect()
+        fn digits(step: &Step) -> Option<&str> {
+            match step {
+                Step::Try(entered) => Some(entered.expose()),
+                _ => None,
+            }
+        }
+        steps.iter().filter_map(digits).collect()
     }
 
     #[test]

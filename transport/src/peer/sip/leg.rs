@@ -181,7 +181,9 @@ impl Leg {
     /// Whether its packets are SRTP, both ways.
     pub(super) const fn is_secured(&self) -> bool {
         self.inbound.is_some() && self.outbound.is_some()
-@@@    pub(super) const fn keys(&self) -> Option<&Chosen> {
+    }
+
+    pub(super) const fn keys(&self) -> Option<&Chosen> {
         self.keys.as_ref()
     }
 
