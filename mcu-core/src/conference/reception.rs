@@ -1,9 +1,9 @@
 //! Reception: a meeting of one, in which a caller without our client enters the PIN of the meeting it wants by its keys.
 //!
-//! Flow: [`Input::Digit`](super::Input::Digit), [`Input::Refused`](super::Input::Refused), time -> **here** -> [`Step`]s, which the
+//! Flow: [`Input::Digit`](super::Input::Digit), [`Input::Refused`](super::Input::Refused), time -> **here** -> `Step`s, which the
 //! conference carries out: what is said, what is shown, and the PIN to try. Thread: control. Pure. Whether a PIN is right is for the
 //! door to say, which counts attempts of an address and of a room as it does for everybody; nothing here knows whether the meeting
-//! exists. Bounds: [`DIGITS_MAX`] digits, [`ATTEMPTS_MAX`] attempts, [`REMINDERS_MAX`] reminders.
+//! exists. Bounds: `DIGITS_MAX` digits, `ATTEMPTS_MAX` attempts, `REMINDERS_MAX` reminders.
 
 use super::card::Card;
 use super::keypad::Digit;
