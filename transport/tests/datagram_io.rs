@@ -202,6 +202,7 @@ fn the_probe_chooses_a_way_that_works() {
         let mut clock = move || Mono::ZERO + epoch.elapsed();
         ring::run(bounded(async move {
             let probed = probe::probe(Runtime::Uring, &mut clock).await.expect("loopback works");
+            assert!(probed.uring.is_some(), "it can be measured where it is allowed: {probed:?}");
             let faster = probed.uring.is_some_and(|uring| uring < probed.batch);
             assert_eq!(probed.backend == Backend::Uring, faster);
             eprintln!("on io_uring: {probed:?}");

@@ -81,6 +81,8 @@ pub struct WayNews {
 pub struct Downlink {
     participant: ParticipantId,
     lines: [Option<PictureOut>; 2],
+    /// The numbers of a line that was sent and is not now, for when it is again.
+    resting: [Option<RenditionSwitch>; 2],
     gate: PacerGate,
     recover: RecoverPolicy,
     /// Zero until the first is known.
@@ -111,6 +113,7 @@ impl Downlink {
         Self {
             participant,
             lines: [line(SourceKind::Main), line(SourceKind::Content)],
+            resting: [None, None],
             gate: PacerGate::default(),
             recover: RecoverPolicy::default(),
             estimate_kbps: 0,
@@ -135,6 +138,18 @@ impl Downlink {
                     line.switch.cut();
                 }
             }
+        }
+    }
+
+    /// On the line of `kind` the stream of another way goes on, with its numbers: the same receiver, after a new agreement.
+    pub fn go_on(&mut self, kind: SourceKind, before: &mut Self) {
+        let at = index(kind);
+        let sent = before.lines[at].take().map(|line| line.switch).or_else(|| before.resting[at].take());
+        let Some(mut switch) = sent else { return };
+        switch.select(None);
+        match &mut self.lines[at] {
+            Some(line) => line.switch = switch,
+            None => self.resting[at] = Some(switch),
         }
     }
 

@@ -136,7 +136,15 @@ impl Seat {
 
     /// Takes over what outlives a session from the one before.
     pub(super) fn succeed(&mut self, before: &mut Self) {
-        self.peer.succeed(&mut before.peer);
+        for line in self.peer.succeed(&mut before.peer) {
+            match line.medium {
+                Medium::Audio => {
+                    self.sound.sequence = before.sound.sequence;
+                    self.sound.timestamp_offset = before.sound.timestamp_offset;
+                }
+                Medium::Video => self.downlink.go_on(line.kind, &mut before.downlink),
+            }
+        }
     }
 
     pub(super) fn authenticates(&mut self, datagram: &Datagram<'_>) -> bool {

@@ -131,18 +131,26 @@ pub async fn measure(backend: Backend, clock: &mut dyn FnMut() -> Mono) -> io::R
         }
         sender.flush();
         for receiver in &mut receivers {
-            received += receive_burst(&mut **receiver).await?;
+            received += receive_burst(&mut **receiver, &mut *sender).await?;
         }
     }
     Ok(clock().since(begin) / u32::try_from(received.max(1)).unwrap_or(u32::MAX))
 }
 
 /// Receives until its half of a burst is whole. Loopback loses nothing that fits the socket buffer; a burst does.
-async fn receive_burst(receiver: &mut dyn DatagramIo) -> io::Result<usize> {
+async fn receive_burst(receiver: &mut dyn DatagramIo, sender: &mut dyn DatagramIo) -> io::Result<usize> {
     let mut got = 0;
     while got < PROBE_BURST / 2 {
-        let wait = tokio::time::timeout(Duration::from_millis(500), ready(receiver));
+        let more = async {
+            tokio::select! {
+                more = ready(receiver) => more,
+                // More than it may have under way waits until some has left.
+                more = ready(sender) => more,
+            }
+        };
+        let wait = tokio::time::timeout(Duration::from_millis(500), more);
         wait.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        sender.flush();
         got += receiver.receive(&mut |_| {});
     }
     Ok(got)

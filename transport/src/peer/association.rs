@@ -53,10 +53,11 @@ impl Association {
         }
     }
 
-    /// Takes over what outlives a session from the one before.
-    pub fn succeed(&mut self, before: &mut Self) {
-        if let (Self::Sip(peer), Self::Sip(before)) = (self, before) {
-            peer.succeed(before);
+    /// Takes over what outlives a session from the one before; the lines on which our numbers have to go on.
+    pub fn succeed(&mut self, before: &mut Self) -> Vec<Line> {
+        match (self, before) {
+            (Self::Sip(peer), Self::Sip(before)) => peer.succeed(before),
+            _ => Vec::new(),
         }
     }
 

@@ -155,14 +155,24 @@ impl Leg {
 
     /// Takes over from the leg on the same ports in the session before: where the device was heard, and, as long as its key is the same,
     /// what is known of its streams. A stream that goes on has a roll-over count that no packet says (RFC 3711 §3.3.1), and packets that were
-    /// opened then must not be opened again. Our own stream begins anew, with an SSRC of its own: under one key no two have the same numbers.
-    pub(super) fn succeed(&mut self, before: &mut Self) {
+    /// opened then must not be opened again. Our own stream goes on as well while its codec does, and true says so: devices take a new
+    /// SSRC for somebody else, or not at all. With another codec it begins anew, as under one key no two have the same numbers.
+    pub(super) fn succeed(&mut self, before: &mut Self) -> bool {
         self.way.succeed(&before.way);
         let key = |keys: &Option<Chosen>| keys.as_ref().map(|keys| keys.theirs().clone());
-        if self.keys.is_some() && key(&self.keys) == key(&before.keys) {
-            std::mem::swap(&mut self.inbound, &mut before.inbound);
-            std::mem::swap(&mut self.authenticated, &mut before.authenticated);
+        if key(&self.keys) != key(&before.keys) {
+            return false;
         }
+        std::mem::swap(&mut self.inbound, &mut before.inbound);
+        std::mem::swap(&mut self.authenticated, &mut before.authenticated);
+        let goes_on = self.codec == before.codec;
+        if goes_on {
+            // Swapped, so that the one before says goodbye for a stream that nobody knows.
+            std::mem::swap(&mut self.outbound, &mut before.outbound);
+            std::mem::swap(&mut self.ssrc, &mut before.ssrc);
+            (self.packets, self.bytes, self.last_sent) = (before.packets, before.bytes, before.last_sent);
+        }
+        goes_on
     }
 
     /// Whether datagrams to `destination` are this line's.
@@ -185,6 +195,11 @@ impl Leg {
 
     pub(super) const fn keys(&self) -> Option<&Chosen> {
         self.keys.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.ssrc
     }
 
     #[cfg(test)]

@@ -167,15 +167,19 @@ impl SipPeer {
         Standing { origin: self.origin, lines }
     }
 
-    /// Takes over from the session before, on the same thread, what was heard of the device on ports that stay: see `Leg::succeed`.
-    pub fn succeed(&mut self, before: &mut Self) {
+    /// Takes over from the session before, on the same thread, what was heard of the device on ports that stay: see `Leg::succeed`. Returns
+    /// the lines on which our stream goes on, and with it its numbers.
+    pub fn succeed(&mut self, before: &mut Self) -> Vec<Line> {
+        let mut go_on = Vec::new();
         for leg in &mut self.legs {
-            if let Some(old) =
-                before.legs.iter_mut().find(|old| old.line == leg.line && old.ports == leg.ports)
+            let same = |old: &&mut Leg| old.line == leg.line && old.ports == leg.ports;
+            if let Some(old) = before.legs.iter_mut().find(same)
+                && leg.succeed(old)
             {
-                leg.succeed(old);
+                go_on.push(leg.line);
             }
         }
+        go_on
     }
 
     /// The local addresses whose datagrams are this peer's.

@@ -527,3 +527,29 @@ fn a_device_with_a_new_key_begins_anew() {
     };
     assert_eq!((heard(KEY), heard(OTHER)), (0, 1));
 }
+
+#[test]
+fn our_stream_goes_on_over_a_re_invite_while_key_and_codec_do() {
+    let payload: Arc<[u8]> = Arc::from(&[9; 80][..]);
+    let (mut first, answer) = accept(ROOM_SYSTEM);
+    let mut device = session(&our_key(&answer), true);
+    let mut hears = |peer: &mut SipPeer, sequence| {
+        peer.send_sound(&payload, &meta(sequence)).expect("sent");
+        let sent = transmits(outputs(peer, NOW)).pop().expect("a packet");
+        let mut bytes = sent.bytes.to_vec();
+        device.unprotect(&mut bytes).ok()?;
+        bytes[8..12].first_chunk().map(|ssrc| u32::from_be_bytes(*ssrc))
+    };
+    // Over the end of sixteen bits, so that there is a roll-over count to keep.
+    let ssrc = hears(&mut first, 65_535);
+    assert!(ssrc.is_some() && hears(&mut first, 65_536) == ssrc);
+    let (mut next, _) = accept_after(Some(&first), ROOM_SYSTEM);
+    assert_eq!(next.succeed(&mut first), [Line::MAIN_AUDIO, Line::MAIN_VIDEO]);
+    assert_eq!(hears(&mut next, 65_537), ssrc);
+    // The one before says goodbye of another.
+    first.close(NOW);
+    assert!(first.legs[0].ssrc() != next.legs[0].ssrc());
+    let (mut other, _) = accept_after(Some(&next), &ROOM_SYSTEM.replace("9 114 101 102", "8 101"));
+    assert_eq!(other.succeed(&mut next), [Line::MAIN_VIDEO], "the control: another codec is another stream");
+    assert_ne!(hears(&mut other, 1), ssrc);
+}
