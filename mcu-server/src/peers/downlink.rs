@@ -366,6 +366,30 @@ mod tests {
     }
 
     #[test]
+    fn numbers_go_on_over_a_new_agreement_and_over_a_hold() {
+        let placed = |downlink: &mut Downlink, tick| {
+            for line in downlink.lines.iter_mut().flatten() {
+                line.switch.select(Some(HIGH));
+            }
+            match downlink.offer(&burst(tick, true, RateClass::High), None, Mono::from_millis(33 * tick)) {
+                Some(Verdict::Send { placed, .. }) => placed,
+                other => panic!("{other:?}"),
+            }
+        };
+        let agreed = |offset| Downlink::new(ParticipantId(1), [offset, None]);
+        let mut first = agreed(Some(7));
+        let before = placed(&mut first, 1);
+        let (mut held, mut resumed) = (agreed(None), agreed(Some(0x4321_0000)));
+        held.go_on(SourceKind::Main, &mut first);
+        resumed.go_on(SourceKind::Main, &mut held);
+        let after = placed(&mut resumed, 2);
+        assert_eq!(after.first_sequence, before.first_sequence + 1);
+        assert_eq!(after.timestamp.wrapping_sub(before.timestamp), 3_000);
+        let anew = placed(&mut agreed(Some(0x4321_0000)), 2);
+        assert_ne!(anew.first_sequence, after.first_sequence, "the control: without it they are its own");
+    }
+
+    #[test]
     fn what_is_not_planned_for_it_is_not_its_business() {
         let mut downlink = watching();
         let mut other = burst(1, true, RateClass::High);
