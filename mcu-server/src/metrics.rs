@@ -78,6 +78,12 @@ const GATHERED: &[Row] = &[
         Unit::Count,
         "SIP messages dropped: malformed, over a limit, or one too many",
     ),
+    (
+        "mcu_bfcp_messages_dropped_total",
+        true,
+        Unit::Count,
+        "BFCP messages dropped: of no call, or one too many",
+    ),
     ("process_cpu_seconds_total", false, Unit::Seconds, "CPU time of this process, user and system"),
     ("process_resident_memory_bytes", false, Unit::Bytes, "Resident memory of this process"),
 ];
@@ -163,6 +169,8 @@ impl Metrics {
         counter!("mcu_sip_calls_answered_total").absolute(sources.sip.answered.load(Ordering::Relaxed));
         counter!("mcu_sip_calls_refused_total").absolute(sources.sip.refused.load(Ordering::Relaxed));
         counter!("mcu_sip_messages_dropped_total").absolute(sources.sip.dropped.load(Ordering::Relaxed));
+        counter!("mcu_bfcp_messages_dropped_total")
+            .absolute(sources.sip.floor_dropped.load(Ordering::Relaxed));
         gauge!("mcu_peers").set(sum(&|io| io.peers() as u64) as f64);
         if let Some((cpu_seconds, resident_bytes)) = crate::process::usage() {
             gauge!("process_cpu_seconds_total").set(cpu_seconds);

@@ -165,6 +165,7 @@ async fn start_sip(
         tls,
         tcp_port: set(section.dangerous_tcp_port),
         udp_port: set(section.dangerous_udp_port),
+        bfcp_port: set(section.bfcp_port),
         connections_per_address_max: config.server.connections_per_address_max,
         t1: sip::T1,
         counters: Arc::clone(&node.sip),

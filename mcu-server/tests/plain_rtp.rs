@@ -143,6 +143,7 @@ async fn telephones_without_srtp_are_heard_and_told_of() {
         tls: None,
         tcp_port: None,
         udp_port: Some(0),
+        bfcp_port: None,
         connections_per_address_max: 0,
         t1: T1,
         counters: node.sip.clone(),

@@ -96,6 +96,7 @@ async fn serve(folder: &Path, client_ca: Option<&Path>) -> SipServer {
         tls: Some((0, identity.sip(client_ca).expect("a configuration"))),
         tcp_port: None,
         udp_port: None,
+        bfcp_port: None,
         connections_per_address_max: 0,
         t1: T1,
         counters: Arc::default(),

@@ -151,6 +151,21 @@ pub struct SipLeg {
     pub from: IpAddr,
     /// The local address that it came to.
     pub local: IpAddr,
+    /// The meeting's floor, for a device that asks for it by BFCP.
+    pub floor: Option<FloorTold>,
+}
+
+/// What SDP says of the floor of a call (RFC 8856 §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FloorTold {
+    /// Where BFCP is listened to, by UDP and TCP.
+    pub port: u16,
+    /// `confid`: of this call alone.
+    pub conference: u32,
+    /// `userid`: the device.
+    pub user: u16,
+    /// `floorid`: the content.
+    pub floor: u16,
 }
 
 /// What a WebSocket gets.

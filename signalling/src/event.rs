@@ -7,6 +7,7 @@ use crate::secret::Secret;
 use mcu_core::conference::Event;
 use mcu_core::conference::event::ClosingReason;
 use mcu_core::conference::reception::Entered;
+use mcu_core::id::ParticipantId;
 use std::sync::Arc;
 
 /// An [`Event`] as it goes out. Cloning shares the text.
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub struct EventText {
     text: Arc<str>,
     closing: Option<ClosingReason>,
+    floor: Option<Option<ParticipantId>>,
     entered: Option<Secret<String>>,
 }
 
@@ -24,7 +26,11 @@ impl From<&Event> for EventText {
             Event::Closing { reason, .. } => Some(*reason),
             _ => None,
         };
-        Self { text: text.into(), closing, entered: None }
+        let floor = match event {
+            Event::Floor { holder } => Some(*holder),
+            _ => None,
+        };
+        Self { text: text.into(), closing, floor, entered: None }
     }
 }
 
@@ -32,12 +38,17 @@ impl EventText {
     /// A PIN that a caller entered at a reception. It is for the call alone, and has no text.
     pub fn entered(entered: &Entered) -> Self {
         let entered = Some(Secret::new(entered.expose().to_owned()));
-        Self { text: "".into(), closing: None, entered }
+        Self { text: "".into(), closing: None, floor: None, entered }
     }
 
     /// The PIN, when it is one that was entered.
     pub const fn pin(&self) -> Option<&Secret<String>> {
         self.entered.as_ref()
+    }
+
+    /// Who shares from now on, when it is a `floor`.
+    pub const fn floor(&self) -> Option<Option<ParticipantId>> {
+        self.floor
     }
 
     /// The JSON.

@@ -106,7 +106,7 @@ export const strings = {
     viewBeside: 'Side by side',
     mutedHint: 'You are muted. Press M, or hold space while you speak.',
     talking: 'Microphone is on while you hold space',
-    shareTaken: (name) => `${name} is already sharing. Your share was stopped.`,
+    shareTaken: (name) => `${name} is sharing now. Your share was stopped.`,
     shareFailed: 'The screen could not be shared.',
     mutedByHost: 'The host has muted you.',
     mutedByAdmin: 'An administrator has muted you.',

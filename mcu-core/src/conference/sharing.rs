@@ -1,27 +1,32 @@
-//! Sharing: the content floor, which one participant holds at a time.
+//! Sharing: the content floor, which one participant holds at a time. Whoever asks last has it, as in a room with one screen; only out of a host's
+//! hand no guest takes it.
 //!
 //! Flow: [`Input::State`](super::Input::State), leaving -> **here** -> `floor` events and a new plan. Thread: control.
 
-use super::roster::Via;
+use super::roster::{Role, Via};
 use super::{Conference, Event, Refusal, To};
 use crate::id::ParticipantId;
 
 impl Conference {
     pub(super) fn take_floor(&mut self, id: ParticipantId) -> Result<(), Refusal> {
-        if self.known(id)?.via != Via::Browser {
+        let asks = self.known(id)?;
+        if !matches!(asks.via, Via::Browser | Via::Sip) {
             return Err(Refusal::CannotShare(id));
         }
+        let guest = asks.role == Role::Guest;
+        let holder_is_host = self
+            .holder
+            .and_then(|holder| self.roster.get(holder))
+            .is_some_and(|holder| holder.role == Role::Host);
         match self.holder {
-            Some(holder) if holder != id => {
+            Some(holder) if holder == id => {}
+            Some(holder) if guest && holder_is_host => {
                 self.tell(To::One(id), Event::Floor { holder: Some(holder) });
-                Err(Refusal::AlreadySharing { holder })
+                return Err(Refusal::AlreadySharing { holder });
             }
-            Some(_) => Ok(()),
-            None => {
-                self.hand_floor(Some(id));
-                Ok(())
-            }
+            _ => self.hand_floor(Some(id)),
         }
+        Ok(())
     }
 
     pub(super) fn release_floor(&mut self, id: ParticipantId) {

@@ -97,6 +97,8 @@ pub struct SipSection {
     pub advertise: Option<String>,
     /// First and last port of media.
     pub rtp_ports: [u16; 2],
+    /// Port of BFCP, by UDP and TCP, for devices that share content; 0: off.
+    pub bfcp_port: u16,
     /// In which language the node speaks.
     pub language: Language,
     /// Folder with recordings that take the place of ours; unset: ours.
@@ -114,6 +116,7 @@ impl Default for SipSection {
             dangerous_plain_rtp: false,
             advertise: None,
             rtp_ports: [40_000, 49_999],
+            bfcp_port: 0,
             language: Language::En,
             prompts_dir: None,
         }

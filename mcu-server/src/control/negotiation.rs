@@ -6,14 +6,14 @@ use crate::config::Config;
 use crate::threads::NodeClock;
 use mcu_core::conference::roster::Via;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
-use signalling::command::{Identity, Offer, Reply, SipLeg};
+use signalling::command::{FloorTold, Identity, Offer, Reply, SipLeg};
 use signalling::problem::ApiError;
 use std::net::IpAddr;
 use std::sync::Arc;
 use transport::io::ports::{LinePorts, PortRange};
 use transport::peer::{
-    Answer, Association, ClockBase, Kind, LineRoles, LocalAddress, LocalPorts, NegotiateError, PeerConfig,
-    SipConfig, SipPeer, Standing, WebRtcPeer,
+    Answer, Association, ClockBase, FloorControl, Kind, LineRoles, LocalAddress, LocalPorts, NegotiateError,
+    PeerConfig, SipConfig, SipPeer, Standing, WebRtcPeer,
 };
 
 /// Everything that answering one offer takes.
@@ -77,6 +77,12 @@ impl SipMedia {
             from: leg.from,
             plain_rtp: self.plain_rtp,
             standing: before.map(|before| before.standing),
+            floor: leg.floor.map(|FloorTold { port, conference, user, floor }| FloorControl {
+                port,
+                conference,
+                user,
+                floor,
+            }),
             ..SipConfig::default()
         }
     }

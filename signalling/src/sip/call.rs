@@ -16,6 +16,7 @@
 
 use super::address::dialled;
 use super::answer::{Answer, missing_extensions};
+use super::bfcp::FloorLine;
 use super::dialog::Dialog;
 use super::flow::Flow;
 use super::goodbye::{self, End};
@@ -24,8 +25,9 @@ use super::pending::{News, Pending};
 use super::reception::{self, Admitted};
 use super::session::{Session, negotiate, settle};
 use super::session_timer::{Due, SessionTimer};
+use super::sharing;
 use super::switchboard::{Inquiry, Line, Switchboard, answer, new_tag, no_place};
-use crate::command::{Command, Identity, JoinRequest};
+use crate::command::{Command, FloorTold, Identity, JoinRequest};
 use crate::event::EventText;
 use crate::guest::Guest;
 use crate::problem::ApiError;
@@ -74,30 +76,32 @@ pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow:
 }
 
 /// A call that has been let in.
-struct Call {
-    board: Arc<Switchboard>,
+pub(super) struct Call {
+    pub(super) board: Arc<Switchboard>,
     dialog: Dialog,
     flow: Flow,
     guest: Guest,
-    who: Identity,
+    pub(super) who: Identity,
     events: mpsc::Receiver<EventText>,
     /// What it asks for at its reception, while it is there, and the PIN that it has entered.
-    reception: Option<JoinRequest>,
+    pub(super) reception: Option<JoinRequest>,
     entered: Option<Secret<String>>,
     contact: Header,
     session: Session,
+    /// The content floor as its device knows it.
+    pub(super) floor: Option<FloorLine>,
     timer: Option<SessionTimer>,
     /// An offer is being answered or waits for its answer, or a PIN is being tried: one at a time.
     negotiating: bool,
     admitting: bool,
     /// Those, and a refresh of ours.
-    work: JoinSet<Done>,
+    pub(super) work: JoinSet<Done>,
     line: Line,
     _place: OwnedSemaphorePermit,
 }
 
 /// What comes of work beside the call.
-enum Done {
+pub(super) enum Done {
     /// A new session stands; a re-INVITE waits for its ACK.
     Agreed(Session, Option<SessionTimer>, Option<Box<Pending>>),
     /// The session stays as it was.
@@ -112,6 +116,8 @@ enum Done {
     Refreshed(bool),
     /// A PIN was right, or not.
     Admitted(Option<Box<Admitted>>),
+    /// The device may share, or may not.
+    Shared(bool),
 }
 
 /// From the checks to the answer. Dropped halfway, nobody has come in.
@@ -152,7 +158,8 @@ async fn enter(
     let (participant, conference, role) = (joined.participant, joined.conference, joined.role);
     let who = Identity { participant, conference, role, alias };
     let guest = Guest::new(board.state.control.clone(), who.clone());
-    match begin(board, &who, &flow, offer).await {
+    let floor = board.floors.as_ref().and_then(FloorLine::open);
+    match begin(board, &who, &flow, floor.as_ref().map(FloorLine::told), offer).await {
         Ok((session, events)) => {
             let (line, inquiries) = board.open_line(tag);
             let contact = Header::Contact(Contact::new(format!("<{contact}>")));
@@ -170,6 +177,7 @@ async fn enter(
                 entered: None,
                 contact,
                 session,
+                floor,
                 timer,
                 negotiating,
                 admitting: false,
@@ -191,11 +199,12 @@ async fn begin(
     board: &Switchboard,
     who: &Identity,
     flow: &Flow,
+    floor: Option<FloorTold>,
     offer: Option<String>,
 ) -> Result<(Session, mpsc::Receiver<EventText>), ApiError> {
     let asked = who.clone();
     let events = board.state.control.ask(|reply| Command::Subscribe { who: asked, reply }).await?.events;
-    Ok((negotiate(board, who, flow, offer).await?, events))
+    Ok((negotiate(board, who, flow, floor, offer).await?, events))
 }
 
 impl Call {
@@ -240,6 +249,7 @@ impl Call {
                     None => Some(End::Closed(None)),
                     Some(event) => self.told(&event),
                 },
+                Some(asked) = sharing::asked(&mut self.floor, &self.board.state.clock) => self.share(asked),
                 Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Lost)),
                 () = sleep(until_due), if ending.is_none() => self.time(),
             };
@@ -260,6 +270,7 @@ impl Call {
             self.entered = Some(pin.clone());
             self.admit();
         }
+        self.floor_is(event);
         event.closing().map(|reason| End::Closed(Some(reason)))
     }
 
@@ -337,6 +348,10 @@ impl Call {
                 if let Some(admitted) = admitted {
                     self.admitted(*admitted);
                 }
+                None
+            }
+            Done::Shared(granted) => {
+                self.shared(granted);
                 None
             }
             Done::Lost => {
@@ -442,13 +457,13 @@ impl Call {
         self.negotiating = true;
         let stands = (offer.is_some() && offer == self.session.offer).then(|| self.session.clone());
         let (board, who, flow) = (Arc::clone(&self.board), self.who.clone(), self.flow.clone());
-        let contact = self.contact.clone();
+        let (contact, floor) = (self.contact.clone(), self.floor.as_ref().map(FloorLine::told));
         self.work.spawn(async move {
             let negotiated = async {
                 if let Some(session) = stands {
                     return Ok(session);
                 }
-                let asked = negotiate(&board, &who, &flow, offer);
+                let asked = negotiate(&board, &who, &flow, floor, offer);
                 timeout(board.state.request_time_max, asked).await.unwrap_or(Err(ApiError::Overloaded))
             };
             let (mut invite, mut update) = (None, None);

@@ -10,6 +10,7 @@
 
 pub(crate) mod address;
 mod answer;
+mod bfcp;
 mod call;
 mod datagrams;
 mod dialog;
@@ -23,6 +24,7 @@ mod pending;
 mod reception;
 mod session;
 mod session_timer;
+mod sharing;
 mod streams;
 mod switchboard;
 
@@ -30,6 +32,7 @@ pub use switchboard::SipCounters;
 
 use crate::door::connections::Connections;
 use crate::state::ApiState;
+use bfcp::FloorSockets;
 use flow::Told;
 use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX};
 use rsipstack::EndpointBuilder;
@@ -42,7 +45,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use switchboard::Switchboard;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -60,6 +63,8 @@ pub struct SipOptions {
     pub tcp_port: Option<u16>,
     /// Port of UDP without protection.
     pub udp_port: Option<u16>,
+    /// Port of BFCP, by UDP and TCP.
+    pub bfcp_port: Option<u16>,
     /// TCP and TLS connections of one address at a time; 0: as many as of all.
     pub connections_per_address_max: usize,
     /// RFC 3261 §17 T1: the round trip that retransmissions begin with; 64 of it are the longest wait. 500 ms but in tests.
@@ -120,12 +125,13 @@ impl SipServer {
         };
         let udp = match options.udp_port {
             Some(port) => {
-                let address = SocketAddr::new(bind, port);
-                let error = |source| SipError { transport: "UDP", address, source };
-                let socket = datagrams::open(address).map_err(error)?;
-                let address = socket.local_addr().map_err(error)?;
+                let (socket, address) = bound("UDP", bind, port)?;
                 Some((Arc::new(socket), address))
             }
+            None => None,
+        };
+        let floors = match options.bfcp_port {
+            Some(port) => Some(floors(bind, port, &options.counters).await?),
             None => None,
         };
 
@@ -133,6 +139,7 @@ impl SipServer {
             tls.as_ref().map(|((_, address), _)| ("TLS", *address)),
             tcp.as_ref().map(|(_, address)| ("TCP", *address)),
             udp.as_ref().map(|(_, address)| ("UDP", *address)),
+            floors.as_ref().map(|floors| ("BFCP", SocketAddr::new(bind, floors.port()))),
         ]
         .into_iter()
         .flatten()
@@ -143,21 +150,20 @@ impl SipServer {
 
         let stack = CancellationToken::new();
         let layer = TransportLayer::new_with_domain_resolver(stack.clone(), Box::new(NoNames));
-        let timers = EndpointOption {
-            t1: options.t1,
-            t2: options.t1 * 8,
-            t4: options.t1 * 10,
-            t1x64: options.t1 * 64,
-            ..EndpointOption::default()
-        };
         let endpoint = EndpointBuilder::new()
             .with_user_agent("mcu")
             .with_transport_layer(layer)
             .with_cancel_token(stack.clone())
-            .with_option(timers)
+            .with_option(timers(options.t1))
             .build();
         let inner = Arc::clone(&endpoint.inner);
-        let board = Switchboard::new(state, inner, told, options.counters);
+        let board = Switchboard::new(
+            state,
+            inner,
+            told,
+            floors.as_ref().map(FloorSockets::port_of_calls),
+            options.counters,
+        );
         let mut tasks = JoinSet::new();
         // Its timers; no message of the network passes there.
         tasks.spawn(async move { endpoint.serve().await });
@@ -181,10 +187,14 @@ impl SipServer {
                 }
             });
         }
+        if let Some(floors) = floors {
+            // Of their own: a connection for the floor takes no place from one for a call.
+            floors.serve(&mut tasks, Connections::new(options.connections_per_address_max, SIP_CALLS_MAX));
+        }
         Ok(Self { board, tasks, stack, addresses })
     }
 
-    /// What is served, and where: `UDP`, `TCP`, `TLS`.
+    /// What is served, and where: `UDP`, `TCP`, `TLS`, `BFCP`.
     pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
         &self.addresses
     }
@@ -199,6 +209,26 @@ impl SipServer {
         self.stack.cancel();
         self.tasks.shutdown().await;
     }
+}
+
+/// RFC 3261 §17, table 4.
+fn timers(t1: Duration) -> EndpointOption {
+    EndpointOption { t1, t2: t1 * 8, t4: t1 * 10, t1x64: t1 * 64, ..EndpointOption::default() }
+}
+
+/// Takes the port of BFCP, by UDP and TCP.
+async fn floors(bind: IpAddr, port: u16, counters: &Arc<SipCounters>) -> Result<FloorSockets, SipError> {
+    let (socket, address) = bound("UDP (BFCP)", bind, port)?;
+    let (listener, address) = listen("TCP (BFCP)", bind, address.port()).await?;
+    Ok(FloorSockets::new(address.port(), socket, listener, Arc::clone(counters)))
+}
+
+fn bound(transport: &'static str, bind: IpAddr, port: u16) -> Result<(UdpSocket, SocketAddr), SipError> {
+    let address = SocketAddr::new(bind, port);
+    let error = |source| SipError { transport, address, source };
+    let socket = datagrams::open(address).map_err(error)?;
+    let address = socket.local_addr().map_err(error)?;
+    Ok((socket, address))
 }
 
 async fn listen(

@@ -4,7 +4,7 @@
 
 use super::flow::Flow;
 use super::switchboard::Switchboard;
-use crate::command::{Command, Identity, Offer, SipLeg};
+use crate::command::{Command, FloorTold, Identity, Offer, SipLeg};
 use crate::problem::ApiError;
 use mcu_core::conference::roster::Via;
 use tokio::time::timeout;
@@ -23,10 +23,15 @@ pub(super) async fn negotiate(
     board: &Switchboard,
     who: &Identity,
     flow: &Flow,
+    floor: Option<FloorTold>,
     offer: Option<String>,
 ) -> Result<Session, ApiError> {
-    let leg =
-        SipLeg { secure: flow.is_secure(), from: flow.from.ip().to_canonical(), local: flow.local_address() };
+    let leg = SipLeg {
+        secure: flow.is_secure(),
+        from: flow.from.ip().to_canonical(),
+        local: flow.local_address(),
+        floor,
+    };
     let (control, who) = (&board.state.control, who.clone());
     let ours = match offer.clone() {
         Some(sdp) => {

@@ -5,6 +5,7 @@
 //! call.
 
 use super::answer::Answer;
+use super::bfcp::FloorPort;
 use super::call;
 use super::dialog::tag_of;
 use super::flow::{Flow, Told};
@@ -44,6 +45,8 @@ pub struct SipCounters {
     pub refused: AtomicU64,
     /// Messages that were dropped: malformed, over a limit, or one too many.
     pub dropped: AtomicU64,
+    /// BFCP messages that were no call's, or one too many.
+    pub floor_dropped: AtomicU64,
     /// Calls now.
     pub calls: AtomicU64,
 }
@@ -54,6 +57,8 @@ pub(super) struct Switchboard {
     pub(super) endpoint: EndpointInnerRef,
     pub(super) told: Told,
     pub(super) gate: Gate,
+    /// Where devices come for the floor, when they may.
+    pub(super) floors: Option<Arc<FloorPort>>,
     pub(super) counters: Arc<SipCounters>,
     /// One for each call there may be.
     pub(super) places: Arc<Semaphore>,
@@ -67,6 +72,7 @@ impl Switchboard {
         state: ApiState,
         endpoint: EndpointInnerRef,
         told: Told,
+        floors: Option<Arc<FloorPort>>,
         counters: Arc<SipCounters>,
     ) -> Arc<Self> {
         // The transaction gives up first and says so; this is for the case that its timer is lost.
@@ -76,6 +82,7 @@ impl Switchboard {
             endpoint,
             told,
             gate: Gate::default(),
+            floors,
             counters,
             places: Arc::new(Semaphore::new(SIP_CALLS_MAX)),
             ack_time_max,

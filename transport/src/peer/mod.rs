@@ -22,7 +22,7 @@ pub use association::Association;
 pub use clock::ClockBase;
 pub use lines::{H264Format, Line, LineCodec, LineRoles, LineState, Medium, ReceiveCodec, SendCodec};
 pub use negotiate::{Answer, DtlsChoice, Kind, LocalAddress, NegotiateError, PeerConfig};
-pub use sip::{LocalPorts, SipConfig, SipOffer, SipPeer, Standing};
+pub use sip::{FloorControl, LocalPorts, SipConfig, SipOffer, SipPeer, Standing};
 pub use webrtc::{PeerCounters, SendError, SendMeta, WebRtcPeer};
 
 use bytes::Bytes;

@@ -189,7 +189,7 @@ test('sharing a screen, until somebody else holds the floor', async () => {
   assert.equal(await line(), 'detail');
   bench.node.send({ type: 'floor', holder: 1 });
   bench.node.send({ type: 'floor', holder: 11 });
-  await page.locator('.toast', { hasText: 'Alan Turing is already sharing' }).waitFor();
+  await page.locator('.toast', { hasText: 'Alan Turing is sharing now' }).waitFor();
   await page.waitForFunction(() => window.__mcu.pc.getSenders()[2].track === null);
   await page.getByText('Alan Turing is sharing', { exact: true }).waitFor();
   await button(page, 'Side by side').click();

@@ -43,15 +43,17 @@ export const scenario = (name) => readFile(join(SCENARIOS, `${name}.xml`), 'utf8
 
 /**
  * Plays one call. Resolves with sipp's exit code (0: as expected, 1: not) and what it says of it.
- * @param {{dir: string, name: string, text: string, port: number, user: string}} call `text` is a scenario, `port` where it is told to.
+ * @param {{dir: string, name: string, text: string, port: number, user: string, messages?: string, hangS?: number}} call
+ *   `text` is a scenario, `port` where it is told to; `messages` a file for what is said both ways.
  */
-export async function play({ dir, name, text, port, user }) {
+export async function play({ dir, name, text, port, user, messages, hangS = HANG_S }) {
   const [file, errors] = ['xml', 'errors'].map((ending) => join(dir, `${name}.${ending}`));
   await writeFile(file, text);
   played += 1;
   // Each listens on port 5060, whether it needs to or not: of an address of its own, as many play at a time.
   const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', `127.0.1.${played}`, '-mi', '127.0.0.1', '-mp', String(await freePort())];
-  words.push('-s', user, '-nostdin', '-timeout', String(HANG_S), '-timeout_error', '-trace_err', '-error_file', errors, `127.0.0.1:${port}`);
+  words.push('-s', user, '-nostdin', '-timeout', String(hangS), '-timeout_error', '-trace_err', '-error_file', errors, `127.0.0.1:${port}`);
+  if (messages) words.unshift('-trace_msg', '-message_file', messages);
   const child = spawn('sipp', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
   record(child);
   const code = await ended(child);

@@ -22,6 +22,34 @@ fn refusals_say_why() {
 }
 
 #[test]
+fn whoever_asks_last_shares_but_no_guest_after_a_host() {
+    let mut meeting = Meeting::of_browsers(2, true);
+    meeting.enter(p(3), Via::Sip, false, false);
+    meeting.enter_as(p(4), Via::Browser, Role::Host);
+    let holders = |meeting: &Meeting| {
+        let told = meeting.log.iter().filter_map(|(_, effect)| match effect {
+            Effect::Event { to: To::All, event: Event::Floor { holder } } => {
+                Some(holder.map(|holder| holder.0))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let before = holders(&meeting).len();
+    for n in [1, 3, 3, 2, 4] {
+        assert_eq!(meeting.share(p(n), true), Ok(()), "{n}");
+    }
+    let refused = Err(Refusal::AlreadySharing { holder: p(4) });
+    assert_eq!((meeting.share(p(1), true), meeting.share(p(3), true)), (refused, refused));
+    meeting.share(p(2), false).expect("it shares no more as it is");
+    meeting.share(p(4), false).expect("it does");
+    assert_eq!(meeting.share(p(3), true), Ok(()));
+    assert_eq!(holders(&meeting)[before..], [Some(1), Some(3), Some(2), Some(4), None, Some(3)], "each once");
+    meeting.give(Input::Leave { participant: p(3), reason: ClosingReason::Left }).expect("here");
+    assert_eq!(meeting.conference.holder(), None);
+}
+
+#[test]
 fn when_the_last_one_leaves_the_engine_is_left_with_nothing_to_do() {
     let mut meeting = Meeting::of_browsers(1, true);
     meeting.give(Input::Leave { participant: p(1), reason: ClosingReason::Draining }).expect("here");

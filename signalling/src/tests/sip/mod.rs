@@ -66,6 +66,7 @@ impl Exchange {
                 tls: None,
                 tcp_port: Some(0),
                 udp_port: Some(0),
+                bfcp_port: None,
                 connections_per_address_max: 8,
                 t1: T1,
                 counters: Arc::clone(&counters),

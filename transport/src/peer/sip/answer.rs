@@ -4,6 +4,8 @@
 //! Flow: `offer`'s plan, `proposal` -> **here** -> `signalling`. One codec a line, the same both ways: what devices change in mid-call they offer
 //! anew. Written by `sdp-types`, which lets no line break out of a value.
 
+use super::super::lines::Line;
+use super::floor;
 use super::offer::{Events, Feedback, Format, Plan, Protection, SipConfig, Taken};
 use super::standing::{LocalPorts, SdpOrigin};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
@@ -20,10 +22,14 @@ pub(super) fn write(plan: &Plan, ports: &[LocalPorts], config: &SipConfig, origi
     let mut answer = session(origin, config);
     for (place, offered) in plan.session.medias.iter().enumerate() {
         let taken = plan.taken.iter().zip(ports).find(|(taken, _)| taken.place == place);
-        answer.add_media(match taken {
+        let mut media = match taken {
             Some((taken, ports)) => accepted(offered, taken, ports, config),
             None => refused(offered),
-        });
+        };
+        if let Some(control) = config.floor.filter(|_| plan.floor == Some(place)) {
+            floor::accept(&mut media, control);
+        }
+        answer.add_media(media);
     }
     text(&answer)
 }
@@ -83,6 +89,10 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
         media.add_attribute_with_value("crypto", keys.attribute());
     }
     describe_rtcp(&mut media, ports, taken.mux);
+    if taken.line == Line::CONTENT_VIDEO {
+        media.add_attribute_with_value("content", "slides");
+        media.add_attribute_with_value("label", floor::CONTENT_LABEL);
+    }
     media.add_attribute_from_str(taken.direction.as_str());
     media
 }

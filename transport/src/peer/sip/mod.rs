@@ -2,12 +2,13 @@
 //!
 //! Flow: io thread, by the address that a datagram arrived at -> **here** -> `receive/`; `send/` -> **here** -> `io/`. Thread: io. Sans-I/O, like
 //! [`webrtc`](super::webrtc): every call that takes `now` may leave outputs; drain [`SipPeer::poll`], then sleep until [`SipPeer::next_timeout`].
-//! Bounds: two lines, streams by `leg`, unsent packets by `send::Pacer`, a report a second and line.
+//! Bounds: three lines, streams by `leg`, unsent packets by `send::Pacer`, a report a second and line.
 //!
 //! SRTP is the `srtp` library's, RTP and RTCP are read and written by `rtp-types` and `rtcp-types`. What is ours: which line takes what
 //! (`offer`, `answer`), which keys (`sdes`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
 
 mod answer;
+mod floor;
 mod leg;
 mod limits;
 mod offer;
@@ -20,6 +21,7 @@ mod standing;
 pub(crate) mod tests;
 mod way;
 
+pub use floor::FloorControl;
 pub use offer::SipConfig;
 pub use proposal::SipOffer;
 use standing::SdpOrigin;

@@ -1,12 +1,13 @@
 //! Offer of a SIP device: which of its media we take, in which format, and where it wants ours (RFC 3264).
 //!
 //! Flow: `signalling` (the body of an INVITE) -> **here** -> `answer`, `leg`. Parsed by `sdp-types` after `signalling` has looked at its
-//! size; what is kept is at most one sound and one picture line. Bounds: `SDP_MEDIA_LINES_ANSWERED_MAX` media lines, [`FORMATS_MAX`]
+//! size; what is kept is at most one sound line and two of pictures. Bounds: `SDP_MEDIA_LINES_ANSWERED_MAX` media lines, [`FORMATS_MAX`]
 //! formats of each. An offer contains addresses that its sender does not own: see `way` for what may be sent there.
 
 use super::super::lines::{H264Format, Line, LineCodec, Medium, ReceiveCodec, SendCodec};
 use super::super::negotiate::NegotiateError;
 use super::super::{guard, narrow};
+use super::floor::{self, FloorControl};
 use super::limits;
 use super::sdes::Chosen;
 use super::standing::Standing;
@@ -43,6 +44,8 @@ pub struct SipConfig {
     pub start_kbps: u32,
     /// The session before in the same call: its ports stay with the lines that stay.
     pub standing: Option<Standing>,
+    /// The meeting's floor, for devices that ask for it by BFCP.
+    pub floor: Option<FloorControl>,
 }
 
 impl Default for SipConfig {
@@ -58,6 +61,7 @@ impl Default for SipConfig {
             receive_kbps_max: 2_500,
             start_kbps: 1_500,
             standing: None,
+            floor: None,
         }
     }
 }
@@ -169,6 +173,8 @@ pub(super) struct Plan {
     pub(super) session: Session,
     /// In SDP order.
     pub(super) taken: Vec<Taken>,
+    /// The place of the floor line, when that is taken.
+    pub(super) floor: Option<usize>,
 }
 
 impl Plan {
@@ -206,20 +212,22 @@ impl Plan {
         if taken.is_empty() {
             return Err(refused.unwrap_or(NegotiateError::NoMedia));
         }
-        Ok(Self { session, taken })
+        let floor = config.floor.and_then(|_| floor::place(&session, &taken));
+        Ok(Self { session, taken, floor })
     }
 }
 
-/// Which line a medium is: the first of each kind that is not turned off; a second picture and everything else is none.
+/// Which line a medium is, unless it is turned off: sound, the person, or what the person shows (RFC 4796).
 fn role(media: &Media) -> Option<Line> {
     if media.port == 0 {
         return None;
     }
     match media.try_parse_mediatype().ok()? {
         MediaType::Audio => Some(Line::MAIN_AUDIO),
-        // RFC 4796: what is not the person belongs to the content line, which SIP legs do not have yet.
         MediaType::Video => match media.get_first_attribute_value("content").flatten() {
             None | Some("main" | "speaker") => Some(Line::MAIN_VIDEO),
+            Some("slides" | "alt") => Some(Line::CONTENT_VIDEO),
+            // Sign language is neither.
             Some(_) => None,
         },
         _ => None,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use mcu_core::media::codec::AudioCodec;
 use srtp::{CryptoPolicy, Session, StreamPolicy};
 
-/// What a room system offers: sound in two codecs, a picture, a second picture, a floor.
+/// What a room system offers: sound in two codecs, a picture, a second one of sign language, a floor.
 pub(crate) const ROOM_SYSTEM: &str = "v=0\r\n\
 o=room 1 1 IN IP4 198.51.100.7\r\n\
 s=-\r\n\
@@ -31,7 +31,7 @@ a=content:main\r\n\
 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
 m=video 50004 RTP/SAVP 97\r\n\
 a=rtpmap:97 H264/90000\r\n\
-a=content:slides\r\n\
+a=content:sl\r\n\
 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
 m=application 50006 UDP/BFCP *\r\n\
 a=floorctrl:c-s\r\n";
