@@ -15,6 +15,8 @@ use crate::sdp::{MID_CHARS_MAX, precheck};
 use crate::secret::Secret;
 use crate::sip::address::{Dialled, dialled};
 use crate::sip::framing::{Frame, Framer};
+use crate::sip::registrar::digest::Credentials;
+use crate::sip::registrar::fields::{Contacts, contacts};
 use crate::state::{ApiState, Clock, RouterOptions};
 use crate::whip;
 use crate::ws::pump::ClientWord;
@@ -206,6 +208,30 @@ pub fn sip_frames(data: &[u8]) {
     }
 }
 
+/// Contact and Authorization of a REGISTER, as pieces: what is taken of them stands in them, whole, and reads the same alone.
+pub fn sip_registration(data: &[u8]) {
+    let mut script = Script::new(data);
+    let mut text = || script.piece().and_then(|piece| std::str::from_utf8(piece).ok());
+    let (Some(contact), Some(authorization)) = (text(), text()) else { return };
+    if let Some(Contacts::Some(all)) = contacts(contact) {
+        for one in all {
+            assert!(
+                contact.contains(one.uri)
+                    && !one.uri.contains(|c: char| " <>\"".contains(c) || c.is_control())
+            );
+            let alone = format!("<{}>", one.uri);
+            let Some(Contacts::Some(again)) = contacts(&alone) else { panic!("{alone} was taken before") };
+            assert!(again.len() == 1 && again[0].uri == one.uri && again[0].params.is_empty());
+        }
+    }
+    if let Some((realm, said)) = Credentials::parse(authorization) {
+        for part in [realm, said.username, said.nonce] {
+            assert!(authorization.contains(part) && !part.contains(['"', '\\']));
+        }
+        assert!(!said.fit("0", "REGISTER"), "a hash of nothing");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::shared::{piece, replay};
@@ -282,6 +308,23 @@ mod tests {
             "\x02A b SIP/2.0\r\nl: 99999\r\n\r\n".to_owned(),
         ];
         replay("sip_frames", sip_frames, &seeds.map(String::into_bytes));
+    }
+
+    #[test]
+    fn sip_registration_corpus() {
+        let digest = "Digest username=\"room-1\", realm=\"mcu\", nonce=\"1.1.x\", uri=\"sip:mcu.example.org\", algorithm=";
+        let sha =
+            format!("{digest}SHA-256, qop=auth, nc=00000001, cnonce=\"a\", response=\"{}\"", "0".repeat(64));
+        let md5 =
+            format!("{digest}MD5,qop=\"auth\" , nc=0000000a,cnonce=\"\",response=\"{}\"", "f".repeat(32));
+        let pairs = [
+            ("<sip:room@192.0.2.1:5060;ob>;+sip.instance=\"<urn:uuid:0>\";reg-id=1;expires=60", sha.as_str()),
+            ("\"Room, \\\"1\\\"\" <sips:a@[2001:db8::1]>, sip:c@d;q=0.5", md5.as_str()),
+            ("*", "Digest username=\"a\\\"\""),
+            ("<sip:a@b", "digest =,,"),
+        ];
+        let seeds = pairs.map(|(contact, authorization)| pieces(&[contact, authorization]));
+        replay("sip_registration", sip_registration, &seeds);
     }
 
     #[test]

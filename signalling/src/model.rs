@@ -46,6 +46,38 @@ pub struct Rooms {
     pub rooms: Vec<Room>,
 }
 
+/// A SIP device of one's own, for the administrator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipDevice {
+    /// By which it registers.
+    pub user: String,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it is registered, newest first; empty while it is not.
+    pub bindings: Vec<SipBinding>,
+}
+
+/// An address at which a device is registered; the address itself is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipBinding {
+    /// `tls`, `tcp` or `udp`.
+    pub transport: String,
+    /// Unix seconds at which it came; it has come again since.
+    pub since: u64,
+    /// Seconds until it ends, unless it comes again.
+    pub expires_s: u64,
+    /// What the device calls itself: up to 64 characters of ASCII, or none.
+    pub user_agent: String,
+}
+
+/// All devices of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipDevices {
+    /// In order of their users.
+    pub devices: Vec<SipDevice>,
+}
+
 /// A new room, as the client writes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

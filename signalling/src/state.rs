@@ -3,6 +3,7 @@
 use crate::auth::{AdminToken, Tokens};
 use crate::command::Control;
 use crate::door::Door;
+use crate::sip::registrar::{Registrar, RegistrarOptions};
 use mcu_core::limits::PARTICIPANTS_MAX;
 use mcu_core::time::Mono;
 use std::fmt;
@@ -66,6 +67,8 @@ pub struct RouterOptions {
     pub sockets_max: usize,
     /// How long a request may take, its body included.
     pub request_time_max: Duration,
+    /// Devices that may register by SIP; none: nobody.
+    pub registrar: Option<RegistrarOptions>,
 }
 
 impl RouterOptions {
@@ -81,6 +84,7 @@ impl RouterOptions {
             requests_max: 1_024,
             sockets_max: 20_000,
             request_time_max: Duration::from_secs(10),
+            registrar: None,
         }
     }
 }
@@ -103,6 +107,7 @@ pub struct Shared {
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) request_time_max: Duration,
     pub(crate) door: Door,
+    pub(crate) registrar: Registrar,
 }
 
 impl ApiState {
@@ -112,6 +117,7 @@ impl ApiState {
             control,
             tokens: options.tokens,
             admin: options.admin,
+            registrar: Registrar::new(options.registrar, options.clock.clone()),
             clock: options.clock,
             version: options.version,
             origins: options.origins,

@@ -10,6 +10,7 @@ pub(crate) mod participants;
 pub(crate) mod rooms;
 pub(crate) mod seats;
 pub(crate) mod session;
+pub(crate) mod sip;
 
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/session/offer", post(session::offer)),
         ("/api/v1/session/refresh", post(session::refresh)),
         ("/api/v1/session/state", post(session::state)),
+        ("/api/v1/sip/devices", get(sip::devices)),
         ("/api/v1/events", get(ws::events)),
     ]
 }

@@ -20,6 +20,7 @@ use utoipa::{Modify, OpenApi};
         api::participants::list, api::participants::mute, api::participants::disconnect, api::participants::layout,
         api::seats::swap,
         api::session::offer, api::session::refresh, api::session::state, api::session::leave,
+        api::sip::devices,
         ws::events,
         whip::publish, whip::end, whep::watch, whep::end,
     ),

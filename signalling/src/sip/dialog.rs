@@ -127,7 +127,7 @@ fn target(request: &Request) -> Result<Uri, Answer> {
 }
 
 /// The library keeps a user part as it came and escapes it when it writes it: escapes would be escaped again.
-fn written_once(mut uri: Uri) -> Uri {
+pub(super) fn written_once(mut uri: Uri) -> Uri {
     if let Some(auth) = &mut uri.auth {
         auth.user = percent_decode_str(&auth.user).decode_utf8_lossy().into_owned();
     }

@@ -3,25 +3,55 @@
 //! Flow: `datagrams`, `streams` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is ever
 //! sent where nothing came from.
 
+use crate::door::connections::{Place, Settled};
 use rsipstack::sip::{HeadersExt, ToTypedHeader};
 use rsipstack::sip::{Host, HostWithPort, Param, Port, Request, Scheme, Transport, Uri};
 use rsipstack::transport::{SipAddr, SipConnection};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     /// What carries answers and requests of ours.
     pub(super) connection: SipConnection,
     /// UDP, TCP or TLS.
     pub(super) transport: Transport,
     /// The other end, as the kernel saw it.
-    pub(super) from: SocketAddr,
+    pub(crate) from: SocketAddr,
     /// Our end, as it was bound.
     pub(super) local: SocketAddr,
-    /// Held by every call on this connection: it is not idle as long as there is one.
-    pub(super) held: Arc<()>,
+    /// Held by every call and every registered address on this connection: it is not idle as long as there is one.
+    pub(super) held: Arc<Held>,
+}
+
+/// What a connection is to others than itself; of datagrams it is nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    place: Weak<Place>,
+    registered: AtomicBool,
+}
+
+impl Held {
+    /// Of a connection with a place.
+    pub(super) fn at(place: &Arc<Place>) -> Arc<Self> {
+        Arc::new(Self { place: Arc::downgrade(place), registered: AtomicBool::new(false) })
+    }
+
+    /// Takes the connection out of the crowd of strangers, as a device has registered on it; `None` where there is none.
+    ///
+    /// # Errors
+    /// When there are too many such.
+    pub(super) fn settle(&self) -> Result<Option<Settled>, ()> {
+        self.registered.store(true, Ordering::Relaxed);
+        self.place.upgrade().map_or(Ok(None), |place| place.settle().map(Some).ok_or(()))
+    }
+
+    /// Whether a device ever registered on it.
+    pub(super) fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed)
+    }
 }
 
 impl Flow {
@@ -117,6 +147,21 @@ pub(super) fn mark_source(request: &mut Request, from: SocketAddr) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::connections::Connections;
+
+    #[test]
+    fn a_connection_on_which_a_device_has_registered_is_no_strangers() {
+        let connections = Connections::settling(1, 1, 1);
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let place = Arc::new(connections.admit(here).expect("the first"));
+        let held = Held::at(&place);
+        assert!(!held.is_registered() && connections.admit(here).is_none());
+        let settled = held.settle().expect("a place apart");
+        assert!(settled.is_some() && held.is_registered() && connections.admit(here).is_some());
+        let second = Arc::new(connections.admit(here).expect("the place of the first"));
+        assert!(Held::at(&second).settle().is_err(), "there are no more");
+        assert!(Held::default().settle().is_ok_and(|settled| settled.is_none()), "a datagram has none");
+    }
 
     fn marked(via: &str, from: &str) -> String {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\nVia: {via}\r\nContent-Length: 0\r\n\r\n");

@@ -13,6 +13,7 @@
 use super::answer::{Answer, too_large};
 use super::dialog::tag_of;
 use super::flow::{Flow, mark_source};
+use super::registrar;
 use super::switchboard::Switchboard;
 use crate::door::limiter::{ADDRESSES_TRACKED_MAX, Buckets, Source};
 use mcu_core::limits::{SIP_HEADER_BYTES_MAX, SIP_HEADER_LINES_MAX, SIP_TRANSACTIONS_MAX};
@@ -109,6 +110,12 @@ pub(super) async fn take(board: &Arc<Switchboard>, bytes: &[u8], flow: &Flow) ->
     let known = endpoint.transactions.contains_key(&key) || endpoint.finished_transactions.contains_key(&key);
     if known || matches!(request.method, Method::Ack | Method::Cancel) {
         return pass_on(board, request.into(), flow).await;
+    }
+    if request.method == Method::Register
+        && tag_of(&request).is_none()
+        && let Some(answer) = registrar::turn_away(board, &request, flow)
+    {
+        return refuse(board, &request, answer, flow).await;
     }
     let remembered = endpoint.transactions.len() + endpoint.finished_transactions.len();
     if remembered >= SIP_TRANSACTIONS_MAX {

@@ -1,7 +1,8 @@
-//! SIP (RFC 3261): room systems and telephones come in by an INVITE. A user agent server, and nothing else.
+//! SIP (RFC 3261): room systems and telephones come in by an INVITE, and devices of one's own register. A user agent server and a
+//! registrar, and nothing else.
 //!
 //! Flow: sockets (`datagrams`, `streams`) -> `intake`, which counts and parses -> the library's transactions -> `switchboard`
-//! -> `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser. Thread: the server's runtime.
+//! -> `registrar`, or `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser. Thread: the server's runtime.
 //! Bounds: each file names its own; those of the whole stand in `mcu_core::limits`. `docs/SIP.md` says what is spoken.
 //!
 //! Of rsipstack, the parser (RFC 3261 §7, §25) and the transactions (§17) serve here. Its sockets and its dialogs do not: `streams`,
@@ -22,6 +23,7 @@ mod invitation;
 mod media_control;
 mod pending;
 mod reception;
+pub mod registrar;
 mod session;
 mod session_timer;
 mod sharing;
@@ -34,7 +36,7 @@ use crate::door::connections::Connections;
 use crate::state::ApiState;
 use bfcp::FloorSockets;
 use flow::Told;
-use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX};
+use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX, SIP_DEVICE_CONNECTIONS_MAX};
 use rsipstack::EndpointBuilder;
 use rsipstack::platform::CancellationToken;
 use rsipstack::transaction::endpoint::EndpointOption;
@@ -167,7 +169,14 @@ impl SipServer {
         let mut tasks = JoinSet::new();
         // Its timers; no message of the network passes there.
         tasks.spawn(async move { endpoint.serve().await });
-        let connections = Connections::new(options.connections_per_address_max, SIP_CONNECTIONS_MAX);
+        if board.state.registrar.is_on() {
+            tasks.spawn(registrar::sweep(Arc::clone(&board)));
+        }
+        let connections = Connections::settling(
+            options.connections_per_address_max,
+            SIP_CONNECTIONS_MAX,
+            SIP_DEVICE_CONNECTIONS_MAX,
+        );
         if let Some(((listener, _), acceptor)) = tls {
             tasks.spawn(streams::serve(
                 listener,
@@ -208,6 +217,20 @@ impl SipServer {
         }
         self.stack.cancel();
         self.tasks.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+impl SipServer {
+    /// Transactions that are kept, those that are over with them.
+    pub(crate) fn transactions(&self) -> usize {
+        let endpoint = &self.board.endpoint;
+        endpoint.transactions.len() + endpoint.finished_transactions.len()
+    }
+
+    /// Who may register, and where they are.
+    pub(crate) fn registrar(&self) -> &registrar::Registrar {
+        &self.board.state.registrar
     }
 }
 

@@ -8,16 +8,16 @@
 //! The library's own listeners have none of these but the last, and its TLS cannot ask for a client's certificate; a connection is
 //! given to it as what it calls a channel, by which its answers come back here.
 
-use super::flow::Flow;
+use super::flow::{Flow, Held};
 use super::framing::{Frame, FrameError, Framer, PONG};
 use super::intake;
 use super::switchboard::Switchboard;
-use crate::door::connections::Connections;
-use mcu_core::limits::SIP_HEADER_BYTES_MAX;
+use crate::door::connections::{Connections, Place};
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::Transport;
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+/// Bytes read at a time: a REGISTER, say. Every connection holds as many for as long as it is open.
+const READ_BYTES: usize = 2 * 1024;
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a message may take from its first byte to its last.
@@ -37,6 +39,8 @@ const MESSAGE_TIME_MAX: Duration = Duration::from_secs(10);
 const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may be silent that no call is on; RFC 5626 §4.4.1 has clients say something every two minutes.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(300);
+/// After how much silence the kernel asks whether the other end is there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
 /// How long a connection that is not read any more is still written to.
 const LINGER_TIME: Duration = Duration::from_millis(500);
 /// Messages of ours waiting for one connection; whoever has one more waits.
@@ -59,9 +63,8 @@ pub(super) async fn serve(
         let Some(place) = connections.admit(from.ip()) else { continue };
         let (tls, board) = (tls.clone(), Arc::clone(&board));
         tokio::spawn(async move {
-            let _place = place;
             // Ends in every way that connections end; nobody is told.
-            let _ = converse(stream, from, tls, &board).await;
+            let _ = converse(stream, from, tls, &board, &Arc::new(place)).await;
         });
     }
 }
@@ -71,15 +74,20 @@ async fn converse(
     from: SocketAddr,
     tls: Option<TlsAcceptor>,
     board: &Arc<Switchboard>,
+    place: &Arc<Place>,
 ) -> io::Result<()> {
     let local = stream.local_addr()?;
     stream.set_nodelay(true)?;
+    // A device that lost its power says nothing of it, and its registration keeps its connection.
+    SockRef::from(&stream).set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_TIME / 3),
+    )?;
     match tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
-            exchange(stream, Transport::Tls, from, local, board).await
+            exchange(stream, Transport::Tls, (from, local), board, place).await
         }
-        None => exchange(stream, Transport::Tcp, from, local, board).await,
+        None => exchange(stream, Transport::Tcp, (from, local), board, place).await,
     }
 }
 
@@ -87,16 +95,17 @@ async fn converse(
 async fn exchange<S: AsyncRead + AsyncWrite>(
     stream: S,
     transport: Transport,
-    from: SocketAddr,
-    local: SocketAddr,
+    (from, local): (SocketAddr, SocketAddr),
     board: &Arc<Switchboard>,
+    place: &Arc<Place>,
 ) -> io::Result<()> {
     let (tell, outgoing) = mpsc::channel(WRITES_MAX);
     let (ping, pings) = mpsc::channel(1);
     let open = CancellationToken::new();
     let ended = open.clone().drop_guard();
     let connection = channel(tell, SipAddr::new(transport, from.into()), open).await?;
-    let flow = Flow { connection, transport, from, local, held: Arc::default() };
+    let flow = Flow { connection, transport, from, local, held: Held::at(place) };
+    let _leaving = Leaving { board, flow: &flow };
     let (reader, writer) = tokio::io::split(stream);
     let writing = write(writer, outgoing, pings);
     tokio::pin!(writing);
@@ -108,6 +117,18 @@ async fn exchange<S: AsyncRead + AsyncWrite>(
     // What was said last, a refusal perhaps, leaves first.
     let _ = timeout(LINGER_TIME, writing).await;
     done
+}
+
+/// Takes the addresses that were registered on a connection with it, however it ends.
+struct Leaving<'a> {
+    board: &'a Switchboard,
+    flow: &'a Flow,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.board.state.registrar.close(self.flow);
+    }
 }
 
 /// A connection as the library knows one: what it sends comes out of the other end of `tell`.
@@ -132,7 +153,7 @@ async fn read<S: AsyncRead>(
     board: &Arc<Switchboard>,
 ) -> io::Result<()> {
     let mut framer = Framer::default();
-    let mut chunk = [0; SIP_HEADER_BYTES_MAX];
+    let mut chunk = [0; READ_BYTES];
     // From the first byte of a message on: it is whole in time, however many pieces it comes in.
     let whole = sleep(MESSAGE_TIME_MAX);
     tokio::pin!(whole);

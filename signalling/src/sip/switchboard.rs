@@ -11,6 +11,7 @@ use super::dialog::tag_of;
 use super::flow::{Flow, Told};
 use super::intake::Gate;
 use super::pending::Pending;
+use super::registrar;
 use crate::command::Command;
 use crate::state::ApiState;
 use mcu_core::limits::SIP_CALLS_MAX;
@@ -49,6 +50,10 @@ pub struct SipCounters {
     pub floor_dropped: AtomicU64,
     /// Calls now.
     pub calls: AtomicU64,
+    /// REGISTERs that were refused, for whatever reason but that they proved nothing yet.
+    pub registrations_refused: AtomicU64,
+    /// Devices that are registered now.
+    pub devices: AtomicU64,
 }
 
 /// What all calls share.
@@ -123,6 +128,9 @@ impl Switchboard {
             // Only within a call.
             Method::Bye | Method::Info | Method::Update | Method::PRack | Method::Ack | Method::Cancel => {
                 answer(transaction, Answer::unknown_call()).await;
+            }
+            Method::Register if self.state.registrar.is_on() => {
+                registrar::answer(&self, transaction, flow).await
             }
             Method::Message
             | Method::Notify

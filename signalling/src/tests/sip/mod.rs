@@ -9,8 +9,10 @@ mod late_offers;
 mod phone;
 mod reception;
 mod refusals;
+mod registrar;
 
 use super::*;
+use crate::sip::registrar::RegistrarOptions;
 use crate::sip::{SipCounters, SipOptions, SipServer};
 use phone::{Heard, Phone};
 use std::time::Duration;
@@ -39,24 +41,30 @@ impl Exchange {
     }
 
     async fn on(bind: IpAddr) -> Self {
+        Self::with(bind, None).await
+    }
+
+    /// With devices that may register.
+    async fn with(bind: IpAddr, registrar: Option<RegistrarOptions>) -> Self {
         let (control, commands) = Control::channel(16);
         let (seen, events) = (Arc::default(), Arc::default());
         tokio::spawn(control_thread(commands, Arc::clone(&seen), Arc::clone(&events)));
-        Self { seen, events, ..Self::before(control, bind).await }
+        Self { seen, events, ..Self::before(control, bind, registrar).await }
     }
 
     /// In front of a control thread that is the test itself.
     async fn asking() -> (Self, mpsc::Receiver<Command>) {
         let (control, commands) = Control::channel(16);
-        (Self::before(control, IpAddr::V4(Ipv4Addr::LOCALHOST)).await, commands)
+        (Self::before(control, IpAddr::V4(Ipv4Addr::LOCALHOST), None).await, commands)
     }
 
-    async fn before(control: Control, bind: IpAddr) -> Self {
+    async fn before(control: Control, bind: IpAddr, registrar: Option<RegistrarOptions>) -> Self {
         let mono_ms: Arc<AtomicU64> = Arc::default();
         let mono = Arc::clone(&mono_ms);
         let clock = Clock::new(move || Mono::from_millis(mono.load(Ordering::Relaxed)), || START_UNIX_S);
         let admin = AdminToken::from_text(Secret::new(ADMIN.into()));
-        let options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1.2.3-test");
+        let mut options = RouterOptions::new(Tokens::from_key(&KEY), admin, clock, "1.2.3-test");
+        options.registrar = registrar;
         let counters: Arc<SipCounters> = Arc::default();
         let options = (
             ApiState::new(control, options),

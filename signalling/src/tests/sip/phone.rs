@@ -1,7 +1,7 @@
 //! A telephone that says what a test wants it to say.
 
 use super::{SDP, WAIT_MAX};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -57,7 +57,7 @@ impl Heard {
 /// See the module. One call at a time.
 pub(super) struct Phone {
     wire: Wire,
-    here: SocketAddr,
+    pub(super) here: SocketAddr,
     pub(super) call_id: String,
     /// The node's, once there is a call.
     tag: Option<String>,
@@ -66,7 +66,11 @@ pub(super) struct Phone {
 
 impl Phone {
     pub(super) async fn by_udp(node: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(SocketAddr::new(node.ip(), 0)).await.expect("loopback has free ports");
+        Self::by_udp_from(node.ip(), node).await
+    }
+
+    pub(super) async fn by_udp_from(here: IpAddr, node: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new(here, 0)).await.expect("loopback has free ports");
         socket.connect(node).await.expect("loopback");
         let here = socket.local_addr().expect("it is bound");
         Self { wire: Wire::Udp(socket), here, call_id: format!("{}@phone", here.port()), tag: None, seq: 0 }
