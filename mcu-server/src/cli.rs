@@ -22,6 +22,8 @@ pub enum Command {
     Doctor(Check),
     /// Check the configuration without starting anything. Exit codes as `doctor`.
     CheckConfig(Check),
+    /// Make the line of a SIP device for `sip.devices_file`: printed on standard output, a new password on standard error.
+    SipDevice(SipDevice),
 }
 
 /// `mcu serve`
@@ -65,6 +67,22 @@ pub struct Check {
     /// Print JSON, for tools.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mcu sip-device`
+#[derive(Debug, Args)]
+pub struct SipDevice {
+    /// By which it registers: letters a to z, digits and -_.+
+    pub user: String,
+    /// For people.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Read the password from standard input instead of making one.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Configuration file (TOML), for the realm and the digests.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 impl Serve {

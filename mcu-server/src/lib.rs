@@ -10,7 +10,7 @@
 //! | `prompts` | what is said by voice |
 //! | `node` | every thread and queue, put together |
 //! | `serve`, `listen` | listeners, signals, announcement |
-//! | `admin`, `private` | the administrator's token; files that are their owner's alone |
+//! | `admin`, `devices`, `private` | the administrator's token; devices that may register; files that are their owner's alone |
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
 #![allow(rustdoc::private_intra_doc_links, reason = "a file's header names its neighbours, private ones too")]
@@ -20,6 +20,7 @@ pub mod announce;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod devices;
 pub mod doctor;
 pub mod engine;
 mod ice;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use mcu_server::cli::{Cli, Command};
-use mcu_server::{doctor, logging, serve};
+use mcu_server::{devices, doctor, logging, serve};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Serve(flags) => run(&flags),
         Command::Doctor(check) => doctor::run(&check, doctor::Scope::Machine),
         Command::CheckConfig(check) => doctor::run(&check, doctor::Scope::Configuration),
+        Command::SipDevice(device) => said(devices::add(&device).map_err(|error| error.to_string())),
     }
 }
 
@@ -27,6 +28,10 @@ fn run(flags: &mcu_server::cli::Serve) -> ExitCode {
             .map_err(|error| error.to_string())?;
         runtime.block_on(serve::serve(flags, &config)).map_err(|error| error.to_string())
     });
+    said(done)
+}
+
+fn said(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

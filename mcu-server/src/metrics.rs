@@ -72,6 +72,13 @@ const GATHERED: &[Row] = &[
     ("mcu_sip_calls", false, Unit::Count, "Calls by SIP"),
     ("mcu_sip_calls_answered_total", true, Unit::Count, "Calls by SIP that were answered"),
     ("mcu_sip_calls_refused_total", true, Unit::Count, "Calls by SIP that were refused, for whatever reason"),
+    ("mcu_sip_devices", false, Unit::Count, "Devices registered by SIP"),
+    (
+        "mcu_sip_registrations_refused_total",
+        true,
+        Unit::Count,
+        "Registrations by SIP that were refused, for whatever reason",
+    ),
     (
         "mcu_sip_messages_dropped_total",
         true,
@@ -168,6 +175,9 @@ impl Metrics {
         gauge!("mcu_sip_calls").set(sources.sip.calls.load(Ordering::Relaxed) as f64);
         counter!("mcu_sip_calls_answered_total").absolute(sources.sip.answered.load(Ordering::Relaxed));
         counter!("mcu_sip_calls_refused_total").absolute(sources.sip.refused.load(Ordering::Relaxed));
+        gauge!("mcu_sip_devices").set(sources.sip.devices.load(Ordering::Relaxed) as f64);
+        counter!("mcu_sip_registrations_refused_total")
+            .absolute(sources.sip.registrations_refused.load(Ordering::Relaxed));
         counter!("mcu_sip_messages_dropped_total").absolute(sources.sip.dropped.load(Ordering::Relaxed));
         counter!("mcu_bfcp_messages_dropped_total")
             .absolute(sources.sip.floor_dropped.load(Ordering::Relaxed));

@@ -15,6 +15,7 @@ use crate::admin::{self, AdminTokenError};
 use crate::announce::Announcement;
 use crate::config::Config;
 use crate::control::{Census, ControlState, Parts, Rooms, SipMedia, make_room};
+use crate::devices::{self, DevicesFileError};
 use crate::engine::outgoing::Outlet;
 use crate::engine::pictures::PictureParts;
 use crate::engine::totals::MediaTotals;
@@ -71,6 +72,9 @@ pub enum StartError {
     /// The administrator's token.
     #[error(transparent)]
     Admin(#[from] AdminTokenError),
+    /// The devices that may register.
+    #[error(transparent)]
+    Devices(#[from] DevicesFileError),
     /// The store.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -270,6 +274,7 @@ fn router_options(config: &Config, clock: NodeClock, admin: AdminToken) -> Resul
     let mut options = RouterOptions::new(tokens, admin, api_clock, env!("CARGO_PKG_VERSION"));
     // Checked with the configuration: at most 200.
     options.participants_max = config.room.participants_max as u32;
+    options.registrar = devices::registrar(&config.sip)?;
     Ok(options)
 }
 

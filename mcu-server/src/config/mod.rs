@@ -164,7 +164,7 @@ mod tests {
         };
         assert_eq!(dangers(""), [""; 0]);
         assert_eq!(dangers("[sip]\ntls_port = 5061\ntls_client_ca = \"ca.pem\""), [""; 0]);
-        let all = "[sip]\ndangerous_unverified_peers = true\ndangerous_udp_port = 5060\ndangerous_tcp_port = 5060\ndangerous_plain_rtp = true";
+        let all = "[sip]\ndangerous_unverified_peers = true\ndangerous_udp_port = 5060\ndangerous_tcp_port = 5060\ndangerous_plain_rtp = true\ndangerous_digest_md5 = true";
         let named = SipSection::default();
         let keys = serde_json::to_value(named).expect("plain data");
         let keys = keys.as_object().expect("a table").keys().filter(|key| key.starts_with("dangerous_"));
@@ -173,6 +173,23 @@ mod tests {
         let mut found = dangers(all);
         found.sort_unstable();
         assert_eq!(found, keys, "each that there is");
+    }
+
+    #[test]
+    fn registrations_have_a_realm_and_a_time() {
+        assert!(
+            load("[sip]\nrealm = \"mcu.example.org\"\nregistration_s = 60\nregistration_s_max = 60").is_ok()
+        );
+        for (odd, key) in [
+            ("realm = \"\"", "sip.realm"),
+            ("realm = 'a\"b'", "sip.realm"),
+            ("registration_s = 59", "sip.registration_s"),
+            ("registration_s = 7201", "sip.registration_s"),
+            ("registration_s_max = 86401", "sip.registration_s"),
+        ] {
+            let text = load(&format!("[sip]\n{odd}")).expect_err(odd).to_string();
+            assert!(text.contains(key), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::ConfigError;
 use crate::prompts::Language;
 use mcu_core::media::frame::Size;
 use serde::{Deserialize, Serialize};
+use signalling::sip::registrar::EXPIRES_MIN;
+use signalling::sip::registrar::devices::Devices;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -93,6 +95,16 @@ pub struct SipSection {
     pub dangerous_tcp_port: u16,
     /// Take media without SRTP from devices that offer nothing better.
     pub dangerous_plain_rtp: bool,
+    /// File with the devices that may register, readable by its owner only; unset: nobody registers.
+    pub devices_file: Option<PathBuf>,
+    /// Part of every hash in that file.
+    pub realm: String,
+    /// Seconds that a registration lasts whose device says nothing of it.
+    pub registration_s: u32,
+    /// Seconds that it lasts at most.
+    pub registration_s_max: u32,
+    /// Ask devices for MD5, and for nothing better: old ones give up where another digest is so much as named.
+    pub dangerous_digest_md5: bool,
     /// Host to tell others instead of the bound one; unset: the first of `media.advertise`.
     pub advertise: Option<String>,
     /// First and last port of media.
@@ -114,6 +126,11 @@ impl Default for SipSection {
             dangerous_udp_port: 0,
             dangerous_tcp_port: 0,
             dangerous_plain_rtp: false,
+            devices_file: None,
+            realm: "mcu".to_owned(),
+            registration_s: 3_600,
+            registration_s_max: 7_200,
+            dangerous_digest_md5: false,
             advertise: None,
             rtp_ports: [40_000, 49_999],
             bfcp_port: 0,
@@ -141,6 +158,11 @@ impl SipSection {
                 "sip.dangerous_plain_rtp",
                 "whoever is on the way hears and sees all that such a device is sent",
             ),
+            (
+                self.dangerous_digest_md5,
+                "sip.dangerous_digest_md5",
+                "devices prove their passwords by MD5, which is fast to guess at",
+            ),
         ];
         all.into_iter().filter_map(|(on, key, means)| on.then_some((key, means)))
     }
@@ -157,6 +179,15 @@ impl SipSection {
         }
         if self.tls_port != 0 && self.tls_port == self.dangerous_tcp_port {
             return Err(ConfigError::value("sip.dangerous_tcp_port", "is the port of TLS"));
+        }
+        if let Err(error) = Devices::parse("", &self.realm) {
+            return Err(ConfigError::value("sip.realm", &error.to_string()));
+        }
+        let (least, most) = (EXPIRES_MIN.as_secs() as u32, 86_400);
+        if !(least..=self.registration_s_max).contains(&self.registration_s) || self.registration_s_max > most
+        {
+            let text = format!("must be {least} to sip.registration_s_max, and that {most} at most");
+            return Err(ConfigError::value("sip.registration_s", &text));
         }
         // RFC 1123 §2.1 names, and addresses of either family.
         let part = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Open files that a node of some hundred participants needs.
 const OPEN_FILES_WANTED: u64 = 4_096;
+/// Those of a node at which devices register by TLS besides.
+const OPEN_FILES_WANTED_OF_REGISTRARS: u64 = 12_288;
 /// Bytes of receive buffer below which bursts are lost.
 const RECEIVE_BUFFER_WANTED: u64 = 4 << 20;
 /// Free bytes in the data folder below which it is a warning.
@@ -39,6 +41,12 @@ pub(super) fn configuration(config: &Config, say: &mut dyn FnMut(Finding)) {
             Err(error) => {
                 Finding::broken("administrator's token", error.to_string(), "see server.admin_token_file")
             }
+        });
+    }
+    if let Some(path) = &config.sip.devices_file {
+        say(match crate::devices::from_file(path, &config.sip.realm) {
+            Ok(devices) => Finding::fine("SIP devices", format!("{} in {}", devices.len(), path.display())),
+            Err(error) => Finding::broken("SIP devices", error.to_string(), "see sip.devices_file"),
         });
     }
     for (key, means) in config.sip.dangers() {
@@ -83,9 +91,13 @@ pub(super) fn machine(config: &Config, say: &mut dyn FnMut(Finding)) {
     } else {
         Finding::warning("io_uring", "refused", "allow it in the container's seccomp profile; works without")
     });
+    let wanted = match config.sip.devices_file {
+        Some(_) => OPEN_FILES_WANTED_OF_REGISTRARS,
+        None => OPEN_FILES_WANTED,
+    };
     match crate::process::open_files_max() {
-        Some(most) if most < OPEN_FILES_WANTED => {
-            say(Finding::warning("open files", most.to_string(), format!("ulimit -n {OPEN_FILES_WANTED}")));
+        Some(most) if most < wanted => {
+            say(Finding::warning("open files", most.to_string(), format!("ulimit -n {wanted}")));
         }
         Some(most) => say(Finding::fine("open files", most.to_string())),
         None => {}
