@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BUILT = resolve(fileURLToPath(new URL('../../..', import.meta.url)), process.env.CARGO_TARGET_DIR ?? 'target', 'debug');
+/** Where the binaries lie. */
+export const BUILT = resolve(fileURLToPath(new URL('../../..', import.meta.url)), process.env.CARGO_TARGET_DIR ?? 'target', 'debug');
 /** Whatever takes longer hangs. */
 export const HANG_MS = 180_000;
 
