@@ -1,5 +1,6 @@
 //! What `mcu serve` tells whoever started it: links, PINs, addresses; on the terminal and, with `--announce`, as JSON.
 
+use crate::config::SipSection;
 use crate::tls::{TlsError, write_private};
 use serde::Serialize;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct Announcement {
     pub metrics_addr: String,
     /// `address:port` that peers are told for media.
     pub media_addr: String,
+    /// Where room systems and telephones call, each meeting by its alias, where SIP is served: TLS before what goes in the clear.
+    pub sip_url: Option<String>,
     /// The development CA's certificate, where it signed.
     pub ca_file: Option<String>,
 }
@@ -45,6 +48,17 @@ impl Announcement {
     }
 }
 
+/// Where SIP is served on `host`; `None` where it is not.
+pub(crate) fn sip_url(section: &SipSection, host: &str) -> Option<String> {
+    let ways = [
+        (section.tls_port, ";transport=tls"),
+        (section.dangerous_tcp_port, ";transport=tcp"),
+        (section.dangerous_udp_port, ""),
+    ];
+    let (port, by) = ways.into_iter().find(|(port, _)| *port != 0)?;
+    Some(format!("sip:{host}:{port}{by}"))
+}
+
 impl fmt::Display for Announcement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
@@ -58,10 +72,31 @@ impl fmt::Display for Announcement {
         writeln!(f, "  admin token          {}   (shown once)", self.admin_token)?;
         writeln!(f, "  media                {}   (UDP and TCP)", self.media_addr)?;
         writeln!(f, "  metrics              http://{}/metrics", self.metrics_addr)?;
+        if let Some(sip) = &self.sip_url {
+            writeln!(f, "  SIP (call)           {sip}   ALIAS or ALIAS.PIN before the host")?;
+        }
         if let Some(ca) = &self.ca_file {
             writeln!(f, "  development CA       {ca}")?;
         }
         writeln!(f)?;
         writeln!(f, "  This node decodes and mixes: meetings here are not end-to-end encrypted.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sip_is_announced_where_it_is_served_in_secret_first() {
+        let at = |tls_port, dangerous_tcp_port, dangerous_udp_port| {
+            let section =
+                SipSection { tls_port, dangerous_tcp_port, dangerous_udp_port, ..SipSection::default() };
+            sip_url(&section, "localhost")
+        };
+        assert_eq!(at(0, 0, 0), None);
+        assert_eq!(at(5_061, 5_060, 5_060).as_deref(), Some("sip:localhost:5061;transport=tls"));
+        assert_eq!(at(0, 5_062, 5_060).as_deref(), Some("sip:localhost:5062;transport=tcp"));
+        assert_eq!(at(0, 0, 5_060).as_deref(), Some("sip:localhost:5060"));
     }
 }

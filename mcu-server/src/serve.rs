@@ -1,8 +1,8 @@
 //! `mcu serve`: listeners, announcement, signals, and an orderly end.
 
-use crate::announce::Announcement;
+use crate::announce::{Announcement, sip_url};
 use crate::cli::Serve;
-use crate::config::{Config, ConfigError, ServerSection};
+use crate::config::{Config, ConfigError, ServerSection, SipSection};
 use crate::listen::{ListenError, Listening};
 use crate::node::{self, Node, StartError};
 use crate::store::StoreError;
@@ -88,7 +88,7 @@ pub async fn serve(flags: &Serve, config: &Config) -> Result<(), ServeError> {
 
     let mut node = Node::start(config).await?;
     if flags.dev {
-        let mut announcement = announcement(&https, http.as_ref(), &metrics, &node).await?;
+        let mut announcement = announcement(&https, http.as_ref(), &metrics, &config.sip, &node).await?;
         announcement.ca_file = identity.ca_file.as_ref().map(|path| path.display().to_string());
         println!("{announcement}");
         if let Some(path) = &flags.announce {
@@ -181,6 +181,7 @@ async fn announcement(
     https: &Listening,
     http: Option<&Listening>,
     metrics: &Listening,
+    sip: &SipSection,
     node: &Node,
 ) -> Result<Announcement, ServeError> {
     let (meeting, host_pin, guest_pin) = node.ready_pins().await?;
@@ -207,6 +208,7 @@ async fn announcement(
         http_addr: http_addr.to_string(),
         metrics_addr: metrics.address().to_string(),
         media_addr: String::new(),
+        sip_url: sip_url(sip, &host),
         ca_file: None,
     };
     node.announce(&mut announcement);
