@@ -70,12 +70,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    // The library quotes whole messages, names and PINs with them, whatever is asked for.
+    let filter = filter.add_directive("rsipstack=off".parse().expect("a constant directive parses"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Arguments::parse().command {
         Command::Run(arguments) => match arguments.settle() {
             Ok(()) => on_runtime(async {

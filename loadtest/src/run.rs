@@ -8,6 +8,7 @@ use crate::screen::{Screen, summary};
 use crate::simulate::simulate;
 use crate::size_name::SizeName;
 use clap::Args;
+use loadtest::bot::call::CallError;
 use loadtest::capacity::{self, Claims, Ground, NoGround};
 use loadtest::live::affinity::{AffinityError, CpuList, keep};
 use loadtest::live::{
@@ -29,7 +30,7 @@ pub(crate) const EXIT_NO_RUN: u8 = 5;
 pub(crate) const EXIT_REPORT: u8 = 6;
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce", "whip", "whep", "sim"])))]
+#[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["target", "announce", "whip", "whep", "sip", "sim"])))]
 pub(crate) struct RunArguments {
     /// A preset (`mcu-load scenarios` lists them), or a TOML file
     scenario: String,
@@ -45,9 +46,22 @@ pub(crate) struct RunArguments {
     /// An address that serves WHEP, of the same server
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "announce"])]
     whep: Option<String>,
+    /// Where telephones and room systems call: sip:[USER@]HOST[:PORT][;transport=udp|tcp|tls], of whatever server. Without USER, beside --target or
+    /// --announce, each room is dialled as our node has it: ALIAS.PIN
+    #[arg(long, value_name = "URI", conflicts_with_all = ["whip", "whep"])]
+    sip: Option<String>,
+    /// PEM file of the CA that signed the certificate of the SIP server; without it, that of --ca or of the announce file
+    #[arg(long, value_name = "FILE")]
+    sip_ca: Option<PathBuf>,
+    /// PEM file of the certificate that telephones and room systems show, for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "sip_key")]
+    sip_cert: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "sip_cert")]
+    sip_key: Option<PathBuf>,
     /// Play it in virtual time, against no node: everything between codecs and sockets is a node's own code, on one thread, and chance comes
     /// from the seed alone
-    #[arg(long, conflicts_with_all = ["target", "announce", "whip", "whep", "node_pid", "node_cpus", "self_cpus", "node_cores"])]
+    #[arg(long, conflicts_with_all = ["target", "announce", "whip", "whep", "sip", "node_pid", "node_cpus", "self_cpus", "node_cores"])]
     sim: bool,
     /// With --sim: write every event to this file, a line each
     #[arg(long, value_name = "FILE", requires = "sim")]
@@ -123,7 +137,7 @@ pub(crate) enum Trouble {
     #[error("group {group:?} {why}")]
     ShutOut { group: String, why: &'static str },
     #[error(
-        "endpoints name one meeting, and this scenario has others: make it one [[rooms]] without alias, made and count"
+        "endpoints, and a --sip that names whom to call, are one meeting, and this scenario has others: make it one [[rooms]] without alias, made and count"
     )]
     OneRoom,
     #[error("ticks_late_percent_max is told by the node's metrics: pass --metrics URL or --announce FILE")]
@@ -178,7 +192,7 @@ impl Trouble {
             | Self::Simulated(_)
             | Self::NoNode => EXIT_USAGE,
             Self::Run(error) | Self::Search(capacity::Trouble::Run(error)) => match error {
-                RunError::NeedsToken => EXIT_USAGE,
+                RunError::NeedsToken | RunError::Sip(CallError::Credentials(_)) => EXIT_USAGE,
                 RunError::NeedsPin => EXIT_PIN,
                 _ => EXIT_NO_RUN,
             },
@@ -302,10 +316,12 @@ fn read(path: &Path) -> Result<String, Trouble> {
 fn entrance(arguments: &RunArguments) -> Result<Entrance, EntranceError> {
     let link = arguments.target.as_deref();
     let (whip, whep) = (arguments.whip.as_deref(), arguments.whep.as_deref());
+    let sip = arguments.sip.as_deref();
     let entrance = match (&arguments.announce, link) {
         _ if whip.or(whep).is_some() => Entrance::by_endpoints(whip, whep)?,
         (Some(path), None) => Entrance::by_announcement(path)?,
         (Some(path), Some(link)) => Entrance::by_announcement(path)?.towards(link)?,
+        (None, None) if sip.is_some() => Entrance::by_sip(sip.unwrap_or_default())?,
         // clap wants one of them.
         (None, link) => Entrance::by_link(link.unwrap_or_default())?,
     };
@@ -313,5 +329,10 @@ fn entrance(arguments: &RunArguments) -> Result<Entrance, EntranceError> {
         .with_pin(arguments.pin.as_deref())
         .with_token(arguments.token.clone())
         .with_ca_file(arguments.ca.as_deref())?
+        .with_sip(sip)?
+        .with_credentials(
+            arguments.sip_ca.as_deref(),
+            arguments.sip_cert.as_deref().zip(arguments.sip_key.as_deref()),
+        )?
         .with_metrics(arguments.metrics.as_deref())
 }

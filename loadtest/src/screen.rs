@@ -3,7 +3,9 @@
 //! Flow: `live` tells -> **here** -> standard output. Whoever reads a log gets every second's line; nothing is rewritten there.
 
 use loadtest::live::{Progress, Standing};
-use loadtest::report::{Judgement, Moment, NodeSource, Ruling, RunReport, TargetKind, Verdict, rounded};
+use loadtest::report::{
+    Calls, Judgement, Moment, NodeSource, Percentiles, Ruling, RunReport, TargetKind, Verdict, rounded,
+};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +145,9 @@ pub(crate) fn summary(report: &RunReport) -> String {
     if report.target.kind == TargetKind::VirtualTime {
         return text;
     }
+    if let Some(calls) = &report.calls {
+        let _ = writeln!(text, "  calls: {}", told(calls));
+    }
     let node = &report.node;
     let from = match node.source {
         Some(NodeSource::Proc) => "by /proc",
@@ -164,6 +169,20 @@ pub(crate) fn summary(report: &RunReport) -> String {
     let late = harness.send_late_ms_p99.map_or_else(String::new, |late| format!("sends late p99 {late} ms"));
     let _ = writeln!(text, "  harness: {late}{busy}{}", memory(harness.memory_bytes_max));
     text
+}
+
+fn told(calls: &Calls) -> String {
+    let Calls { made, answered, set_up, first_sound, refused } = calls;
+    let spread = |what: &str, of: &Option<Percentiles>| {
+        of.map(|of| format!(", {what} p50 {} ms p95 {} ms", of.p50_ms, of.p95_ms)).unwrap_or_default()
+    };
+    let refused: String =
+        refused.iter().map(|(status, count)| format!(", {count} refused with {status}")).collect();
+    format!(
+        "{answered} of {made} answered{}{}{refused}",
+        spread("INVITE to 200", set_up),
+        spread("to sound", first_sound)
+    )
 }
 
 fn memory(bytes: Option<u64>) -> String {
@@ -225,6 +244,17 @@ mod tests {
         let (empty, known) = (Moment::default(), Moment { fps_min: Some(30.0), ..Moment::default() });
         let lines = |moment| living("smoke", &standing(moment)).matches('\n').count();
         assert_eq!((lines(&empty), lines(&known)), (4, 4));
+    }
+
+    #[test]
+    fn calls_are_one_line_of_the_summary() {
+        let of = |p50_ms, p95_ms| Percentiles { count: 3, p50_ms, p95_ms, p99_ms: p95_ms, max_ms: p95_ms };
+        let (set_up, first_sound) = (Some(of(4, 9)), Some(of(30, 80)));
+        let mut calls = Calls { made: 4, answered: 3, set_up, first_sound, ..Calls::default() };
+        let answered = "3 of 4 answered, INVITE to 200 p50 4 ms p95 9 ms, to sound p50 30 ms p95 80 ms";
+        assert_eq!(told(&calls), answered);
+        calls.refused.insert("403".into(), 1);
+        assert_eq!(told(&calls), format!("{answered}, 1 refused with 403"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use loadtest::media::barcode::SenderId;
 use loadtest::media::loops::{Library, LoopSet, LoopSpec};
 use mcu_core::conference::plan::Rect;
 use mcu_core::id::SourceKind;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::time::{ClockRate, MediaTime, Mono};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -103,8 +103,14 @@ async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
     let (mut mirror, answer) = Mirror::answer(&offer, instant(Mono::ZERO));
     peer.accept(&answer, Some(set.codec())).unwrap();
     assert!(peer.sends_picture());
-    let mut meter =
-        Meter::start(OWN, &[OTHER], stage.pictures.clone(), stage.beeps.clone(), stage.clock).unwrap();
+    let mut meter = Meter::start(
+        (OWN, AudioCodec::Opus),
+        &[OTHER],
+        stage.pictures.clone(),
+        stage.beeps.clone(),
+        stage.clock,
+    )
+    .unwrap();
     let rect = Rect { x: 0, y: 0, width: 320, height: 180 };
     let tile = LayoutTile { participant_id: 1, kind: SourceKind::Main, rect, is_self: true, video: true };
     let canvas = Canvas { width: 320, height: 180 };
@@ -146,7 +152,7 @@ async fn reflect(set: &Arc<LoopSet>, span: Duration, together: u64) -> Seen {
             }
         }
         mirror.asks_keyframe |= now == Mono::from_millis(2_000);
-        waiting.extend(datagrams.iter().flat_map(|datagram| mirror.handle(instant(now), &datagram.contents)));
+        waiting.extend(datagrams.iter().flat_map(|datagram| mirror.handle(instant(now), &datagram.bytes)));
         waiting.extend(mirror.poll(instant(now)));
         steps += 1;
         if steps % together == 0 {

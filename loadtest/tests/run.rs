@@ -6,7 +6,9 @@
 use loadtest::capacity::{CapacityReport, EdgeKind};
 use loadtest::live::affinity::CpuList;
 use loadtest::live::exit_code;
-use loadtest::report::{EndedBy, Judgement, NodeSource, Participant, Ruling, RunReport, TargetKind, Verdict};
+use loadtest::report::{
+    EndedBy, Judgement, NodeSource, Participant, ParticipantKind, Ruling, RunReport, TargetKind, Verdict,
+};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -65,7 +67,7 @@ fn be_node(folder: &Path) {
         metrics_port: Some(ports[2]),
         media_port: Some(ports[3]),
         data: Some(folder.join("data")),
-        config: None,
+        config: Some(folder.join("config.toml")).filter(|path| path.exists()),
         announce: Some(folder.join("announce.json")),
     };
     let config = mcu_server::serve::configuration(&flags).expect("flags alone are a configuration");
@@ -340,6 +342,104 @@ fn any_server_is_played_by_its_endpoints_alone() {
     refused(&[text(&scenario), "--whip", "rtmp://localhost/live"], "is not an address of WHIP or WHEP");
 }
 
+/// A node that takes calls by TLS, and by TCP in the clear, where it takes no media in the clear.
+fn node_with_sip(folder: &Path) -> (Node, u16) {
+    let [tls_port, tcp_port] = [free_port(), free_port()];
+    let config = format!(
+        "[sip]\ntls_port = {tls_port}\ndangerous_unverified_peers = true\ndangerous_tcp_port = {tcp_port}\n"
+    );
+    std::fs::write(folder.join("config.toml"), config).expect("is writable");
+    (Node::start(folder), tcp_port)
+}
+
+#[test]
+fn a_telephone_a_room_system_and_a_browser_hear_each_other() {
+    let (_turn, folder) = turn("sip");
+    let (node, _) = node_with_sip(&folder);
+    let scenario = folder.join("sip.toml");
+    let toml = "name = \"sip\"\nduration_s = 16\nsettle_s = 9\n[[rooms]]\n\
+        [[rooms.groups]]\nkind = \"phone\"\ncount = 1\nmeasure = \"all\"\n\
+        [[rooms.groups]]\nkind = \"sip\"\ncount = 1\ncodec = \"h264\"\nsize = \"180p\"\nnetwork = \"n0\"\nmeasure = \"all\"\n\
+        [[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 1\nsize = \"180p\"\nmeasure = \"all\"\n\
+        [thresholds]\nunseen_max = 0\nunheard_max = 0\nown_voice_leak_db_max = -12\n";
+    std::fs::write(&scenario, toml).expect("is writable");
+    let files = folder.join("report");
+    let said = run(&[text(&scenario), "--announce", text(&node.announce), "--report-dir", text(&files)]);
+    let report = report(&files);
+    assert_eq!(said.code, Some(i32::from(exit_code(report.verdict))), "{}{}", said.out, said.error);
+    kept(&report, &["failures_max", "unseen_max", "unheard_max", "own_voice_leak_db_max"]);
+    for name in ["phone 1", "sip 1", "guest 1"] {
+        let measured = by_name(&report, name).measured.as_ref().expect("all measure");
+        let heard: Vec<_> = measured.hears.iter().filter(|heard| heard.expected && heard.heard).collect();
+        assert_eq!(heard.len(), 2, "{name}: {measured:?}");
+        assert!(measured.played_ms > 3_000 && measured.own_voice_leak_db.is_some(), "{name}: {measured:?}");
+    }
+    let (phone, room, guest) =
+        (by_name(&report, "phone 1"), by_name(&report, "sip 1"), by_name(&report, "guest 1"));
+    assert_eq!((phone.who.kind, room.who.kind), (ParticipantKind::Phone, ParticipantKind::Sip));
+    assert_eq!(
+        (phone.bot.received.picture_packets, phone.bot.sent.frames),
+        (0, 0),
+        "a telephone has no picture"
+    );
+    assert!(room.measured.as_ref().is_some_and(|measured| measured.fps > Some(0.0)), "{room:?}");
+    let seen = &guest.measured.as_ref().expect("it measures").sees;
+    assert!(seen.iter().any(|seen| seen.name == "sip 1" && seen.expected && seen.seen), "{seen:?}");
+    // G.711 takes 64 kbit/s each way, whatever is said.
+    assert!(phone.traffic.sent_kbps.is_some_and(|kbps| (60.0..68.0).contains(&kbps)), "{:?}", phone.traffic);
+    assert!(phone.traffic.rtt_ms.is_some() && phone.traffic.jitter_ms.is_some(), "{:?}", phone.traffic);
+    let calls = report.calls.as_ref().expect("two called");
+    assert_eq!((calls.made, calls.answered, calls.refused.len()), (2, 2, 0));
+    assert!(calls.set_up.is_some() && calls.first_sound.is_some(), "{calls:?}");
+    assert!(said.out.contains("calls: 2 of 2 answered, INVITE to 200 p50"), "{}", said.out);
+    let pin = node.announced("guest_pin");
+    let written = std::fs::read_to_string(files.join("report.json")).expect("was written");
+    assert!(!written.contains(&format!(".{pin}@")), "the address that was dialled is nobody's");
+}
+
+#[test]
+fn a_refused_call_is_told_by_its_status_and_any_server_is_called_by_its_address() {
+    let (_turn, folder) = turn("sip-refused");
+    let (node, tcp_port) = node_with_sip(&folder);
+    let scenario = folder.join("phone.toml");
+    let toml = "name = \"phone\"\nduration_s = 3\nsettle_s = 1\n[[rooms]]\n[[rooms.groups]]\nkind = \"phone\"\n\
+        sound = \"opus\"\ncount = 1\n";
+    std::fs::write(&scenario, toml).expect("is writable");
+    let (server, ca, pin) =
+        (node.announced("sip_url"), node.announced("ca_file"), node.announced("guest_pin"));
+    let wrong = if pin == "000000" { "111111" } else { "000000" };
+    let dialled = |pin: &str| server.replacen("sip:", &format!("sip:demo.{pin}@"), 1);
+    let call = |address: &str| {
+        let files = folder.join("report");
+        let said = run(&[text(&scenario), "--sip", address, "--sip-ca", &ca, "--report-dir", text(&files)]);
+        (said, report(&files))
+    };
+    let (said, control) = call(&dialled(&pin));
+    assert_eq!(
+        control.calls.as_ref().map(|calls| (calls.made, calls.answered)),
+        Some((1, 1)),
+        "{}{}",
+        said.out,
+        said.error
+    );
+    assert_eq!((control.target.kind, &control.target.base), (TargetKind::Sip, &server));
+    kept(&control, &["failures_max"]);
+
+    let in_the_clear = format!("sip:demo.{pin}@127.0.0.1:{tcp_port};transport=tcp");
+    for (address, status, told) in [
+        (dialled(wrong), "403", "forbidden: no such room, or a wrong PIN"),
+        (in_the_clear, "488", "without TLS, media in the clear"),
+    ] {
+        let (said, refused) = call(&address);
+        assert_eq!(said.code, Some(1), "{}{}", said.out, said.error);
+        let calls = refused.calls.as_ref().expect("it was tried");
+        assert_eq!((calls.made, calls.answered, calls.refused.get(status)), (1, 0, Some(&1)), "{calls:?}");
+        let failure = by_name(&refused, "phone 1").failure.as_ref().expect("it failed");
+        assert_eq!((&*failure.stage, failure.code.as_deref()), ("invite", Some(&*format!("sip-{status}"))));
+        assert!(failure.detail.contains(told), "{failure:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
     let (_turn, folder) = turn("refusals");
@@ -356,12 +456,19 @@ fn what_cannot_be_run_is_said_in_one_line_with_its_exit_code() {
     let slip =
         file("slip.toml", &format!("name = \"slip\"\nduration_s = 9\nsed = 4\n{group}kind = \"webrtc\"\n"));
     let phone = file("phone.toml", &format!("name = \"phone\"\nduration_s = 9\n{group}kind = \"phone\"\n"));
+    let nobody = format!("sip:a@127.0.0.1:{};transport=tcp", free_port());
     let plain = file("plain", "in the way of a folder");
     let wrong = if node.announced("guest_pin") == "0000" { "1111" } else { "0000" };
     for (arguments, code, holds) in [
         (vec!["smokes", "--announce", &announce], 2, "presets: smoke, one-room"),
         (vec![&slip, "--announce", &announce], 2, "line 3: unknown key `sed`; did you mean `seed`?"),
-        (vec![&phone, "--announce", &announce], 2, "\"phone\" is not built yet"),
+        (vec![&phone, "--announce", &announce], 2, "comes by SIP: pass --sip sip:"),
+        (vec![&phone, "--sip", "sip:localhost"], 2, "--sip names nobody to call"),
+        (vec![&phone, "--sip", "sip:a b@localhost"], 2, "not an address of SIP"),
+        (vec![&phone, "--sip", "sip:a@localhost;transport=tls"], 2, "pass --sip-ca FILE"),
+        (vec![&phone, "--sip", &nobody], 5, "cannot be reached"),
+        (vec![&phone, "--sim"], 2, "comes by SIP, which virtual time does not have"),
+        (vec!["smoke", "--sip", "sip:a@localhost"], 2, "does not come by SIP"),
         (
             vec!["smoke", "--announce", &announce, "--duration", "3"],
             2,

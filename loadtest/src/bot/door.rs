@@ -1,8 +1,9 @@
-//! The way in that a bot took, and what can be said through it: a session with its socket, or a WHIP or WHEP resource.
+//! The way in that a bot took, and what can be said through it: a session with its socket, a WHIP or WHEP resource, or a call by SIP.
 //!
-//! Flow: `arrive` opens -> **here** -> `life`. Whoever came by WHIP or WHEP has no page: nothing is told to it, and what it
-//! tells is lost, as it would be for an encoder or a player.
+//! Flow: `arrive` or `ring` opens -> **here** -> `life`. Whoever came by WHIP, WHEP or SIP has no page: nothing is told to it but the end of a call, and
+//! what it tells is lost, as it would be for an encoder, a player or a telephone.
 
+use super::call::Call;
 use super::signal::{Event, Events, Session, SignalError, StateChange};
 use super::stream::Stream;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(super) enum Door {
     },
     /// As an encoder's or a player's.
     Stream(Stream),
+    /// As a room system's or a telephone's.
+    Call(Box<Call>),
 }
 
 impl Door {
@@ -27,6 +30,10 @@ impl Door {
         match self {
             Self::Page { events, .. } => events.next().await,
             Self::Stream(_) => std::future::pending().await,
+            Self::Call(call) => {
+                let ended = call.ended().await;
+                Some(ended.map(|reason| Event::Closing { reason }).map_err(SignalError::from))
+            }
         }
     }
 
@@ -41,7 +48,7 @@ impl Door {
     pub(super) fn refresh_after(&self) -> Option<Duration> {
         match self {
             Self::Page { session, .. } => Some(Duration::from_secs(session.joined().expires_s) * 3 / 4),
-            Self::Stream(_) => None,
+            Self::Stream(_) | Self::Call(_) => None,
         }
     }
 
@@ -49,15 +56,19 @@ impl Door {
     pub(super) async fn refresh(&mut self) -> Result<(), SignalError> {
         match self {
             Self::Page { session, .. } => session.refresh().await,
-            Self::Stream(_) => Ok(()),
+            Self::Stream(_) | Self::Call(_) => Ok(()),
         }
     }
 
     /// Leaves.
-    pub(super) async fn leave(&self) -> Result<(), SignalError> {
+    pub(super) async fn leave(&mut self) -> Result<(), SignalError> {
         match self {
             Self::Page { session, .. } => session.leave().await,
             Self::Stream(stream) => stream.end().await,
+            Self::Call(call) => {
+                call.hang_up().await;
+                Ok(())
+            }
         }
     }
 }

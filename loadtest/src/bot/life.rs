@@ -1,32 +1,32 @@
 //! One bot's task: the way in, the loop that moves datagrams, events, pictures and sound, and the way out.
 //!
-//! Flow: `arrive` -> **here**, which ties `signal`, `peer`, `send`, `receive` and the relay together. Thread: one tokio
+//! Flow: `arrive` or `ring` -> **here**, which ties `door`, `association`, `send`, `receive` and `wires` together. Thread: one tokio
 //! task. Bounds: those of its parts; a snapshot of the report goes out every `SNAPSHOT_INTERVAL`.
 
 mod arrive;
+mod ring;
+mod sending;
 
+use super::association::Association;
 use super::door::Door;
 use super::jitter::Jitter;
 use super::lateness::Lateness;
-use super::peer::{ESTIMATE_INITIAL_KBPS, Peer, PeerError, PeerEvent};
+use super::peer::{Departing, PeerError, PeerEvent};
 use super::picture_log::Drawn;
 use super::receive::{Input, Measured, Meter};
 use super::report::{Outcome, Report};
-use super::send::LoopPlayer;
 use super::signal::{Event, SignalError, StateChange};
+use super::wires::Wires;
 use super::{BotSpec, Command, Stage};
 use crate::clock::wait_until;
-use crate::media::loops::{LoopSet, SOUND_PACKET_SAMPLES};
-use crate::media::sound::Voice;
-use crate::relay::socket::Relay;
+use crate::media::loops::SOUND_PACKET_SAMPLES;
 use mcu_core::id::SourceKind;
 use mcu_core::limits::DATAGRAM_BYTES_MAX;
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
-use mcu_core::time::{ClockRate, MediaTime, Mono};
-use std::sync::Arc;
+use mcu_core::time::Mono;
+use sending::Sending;
+use std::net::SocketAddr;
 use std::time::Duration;
-use str0m::net::Transmit;
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 /// Between two snapshots of the report.
@@ -63,6 +63,14 @@ impl Failure {
     }
 }
 
+/// What a bot is made of once it is in.
+struct Parts {
+    door: Door,
+    wires: Wires,
+    association: Association,
+    meter: Option<Meter>,
+}
+
 /// Lives one bot's life and returns its report.
 pub(super) async fn live(
     spec: BotSpec,
@@ -72,7 +80,11 @@ pub(super) async fn live(
 ) -> Report {
     let begin = stage.clock.now();
     let mut report = Report::new(spec.sender, spec.name.clone(), spec.measures.is_some());
-    report.outcome = match arrive::arrive(&spec, &stage, begin, &mut report).await {
+    let parts = match spec.calls {
+        Some(sound) => ring::ring(&spec, sound, &stage, begin, &mut report).await,
+        None => arrive::arrive(&spec, &stage, begin, &mut report).await,
+    };
+    report.outcome = match parts {
         Err(failure) => failed(failure),
         Ok(parts) => {
             let mut life = Life::new(spec, stage, begin, parts, report, publish.clone());
@@ -94,9 +106,8 @@ struct Life {
     stage: Stage,
     begin: Mono,
     door: Door,
-    socket: UdpSocket,
-    relay: Option<Relay>,
-    peer: Peer,
+    wires: Wires,
+    association: Association,
     meter: Option<Meter>,
     /// Since the way is up.
     sending: Option<Sending>,
@@ -104,6 +115,8 @@ struct Life {
     muted: bool,
     rtc_due: Mono,
     refresh_due: Option<Mono>,
+    /// What the transport knows of the rate that is sent.
+    rung_told: Option<u32>,
     /// Of its pictures.
     late: Lateness,
     jitter: Jitter,
@@ -111,36 +124,16 @@ struct Life {
     publish: watch::Sender<Report>,
 }
 
-/// What is being sent.
-struct Sending {
-    player: LoopPlayer,
-    set: Arc<LoopSet>,
-    start: Mono,
-    /// The next packet of sound.
-    sound: u64,
-    rung_told: Option<u32>,
-}
-
-impl Sending {
-    fn sound_due(&self) -> Mono {
-        self.start + self.sound_at().to_duration()
-    }
-
-    fn sound_at(&self) -> MediaTime {
-        MediaTime::from_rtp(self.sound as i64 * i64::from(SOUND_PACKET_SAMPLES), ClockRate::OPUS)
-    }
-}
-
 impl Life {
     fn new(
         spec: BotSpec,
         stage: Stage,
         begin: Mono,
-        parts: arrive::Parts,
+        parts: Parts,
         report: Report,
         publish: watch::Sender<Report>,
     ) -> Self {
-        let arrive::Parts { door, socket, relay, peer, meter } = parts;
+        let Parts { door, wires, association, meter } = parts;
         let refresh_due = door.refresh_after().map(|span| begin + span);
         let muted = spec.muted;
         Self {
@@ -148,15 +141,15 @@ impl Life {
             stage,
             begin,
             door,
-            socket,
-            relay,
-            peer,
+            wires,
+            association,
             meter,
             sending: None,
             camera: true,
             muted,
             rtc_due: begin,
             refresh_due,
+            rung_told: None,
             late: Lateness::default(),
             jitter: Jitter::default(),
             report,
@@ -185,11 +178,11 @@ impl Life {
             let due = self.next_due().min(snapshot_due);
             tokio::select! {
                 () = wait_until(self.stage.clock, due) => {}
-                read = self.socket.recv_from(&mut buffer) => self.receive(read, &mut buffer)?,
+                read = self.wires.recv(&mut buffer) => self.receive(read.ok(), &mut buffer)?,
                 event = self.door.event() => if let Some(outcome) = self.hear(event)? {
                     return Ok(outcome);
                 },
-                line = wish(&mut self.meter) => self.peer.request_keyframe(line),
+                line = wish(&mut self.meter) => self.association.request_keyframe(line, self.stage.clock.now()),
                 command = inbox.recv() => match command {
                     // Nobody can tell it anything any more: nobody wants it any more.
                     Some(Command::Leave) | None => return Ok(Outcome::Left {}),
@@ -221,62 +214,68 @@ impl Life {
     }
 
     fn next_due(&self) -> Mono {
-        let media = self.sending.as_ref().map(|sending| {
-            let picture = sending.player.next_due();
-            if self.muted { picture } else { picture.min(sending.sound_due()) }
-        });
+        let sounds = !self.muted || self.association.sends_silence();
+        let media = self.sending.as_ref().and_then(|sending| sending.next_due(sounds));
         media.map_or(self.rtc_due, |media| media.min(self.rtc_due))
     }
 
     /// Hands the transport what is due.
     fn send_media(&mut self) {
         let now = self.now();
-        let instant = self.stage.clock.instant(now);
-        let Some(sending) = &mut self.sending else { return };
-        let is_blocked = self.peer.is_blocked(instant);
-        if let Some(play) = sending.player.play(now, is_blocked || !self.camera) {
-            let drawn = Drawn { scenery: sending.set.spec().scenery, size: play.size };
+        self.send_picture(now);
+        self.send_sound(now);
+    }
+
+    fn send_picture(&mut self, now: Mono) {
+        let clock = self.stage.clock;
+        let Some((sending, player)) = self.sending.as_mut().and_then(Sending::pictures) else { return };
+        let is_blocked = self.association.is_blocked(clock, now);
+        if let Some(play) = player.play(now, is_blocked || !self.camera) {
+            let drawn = Drawn { scenery: sending.spec().scenery, size: play.size };
             self.stage.pictures.sent(self.spec.sender, play.number, drawn, now);
-            self.peer.send_picture(instant, play.unit, play.at);
-            self.report.sent.bytes += play.unit.payloads.iter().map(|p| p.len() as u64).sum::<u64>();
+            self.association.send_picture(clock, now, play.unit, play.at);
+            self.report.sent.bytes += play.unit.byte_len() as u64;
             self.report.sent.frames += 1;
             self.report.sent.keyframes += u64::from(play.unit.keyframe);
             let late = now.since(play.due);
             self.stage.lateness.note(late);
             self.late.note(late);
         }
-        let kbps = sending.player.current().map(|l| l.rung.kbps);
-        if kbps != sending.rung_told {
-            sending.rung_told = kbps;
-            let most = sending.set.loops().last().map_or(0, |l| l.rung.kbps);
-            self.peer.set_rates(kbps.unwrap_or(0), most + most / 2);
+        let kbps = player.current().map(|l| l.rung.kbps);
+        if kbps != self.rung_told {
+            self.rung_told = kbps;
+            let most = sending.loops().last().map_or(0, |l| l.rung.kbps);
+            self.association.set_rates(kbps.unwrap_or(0), most + most / 2);
         }
-        while sending.sound_due() <= now {
-            let index = (sending.sound % sending.set.sound().len().max(1) as u64) as usize;
-            if let Some(packet) = sending.set.sound().get(index).filter(|_| !self.muted) {
-                let level =
-                    if sending.set.spec().voice == Voice::Silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
-                self.stage.lateness.note(now.since(sending.sound_due()));
-                if (index as u64).is_multiple_of(BEEP_PACKETS) {
-                    self.stage.beeps.said(self.spec.sender, now);
-                }
-                self.peer.send_sound(instant, packet, sending.sound_at(), level);
-                self.report.sent.sound_packets += 1;
-                self.report.sent.bytes += packet.len() as u64;
+    }
+
+    fn send_sound(&mut self, now: Mono) {
+        let clock = self.stage.clock;
+        let Some(sending) = &mut self.sending else { return };
+        while let Some(sound) = sending.next_sound(now, self.muted) {
+            let level = if sound.is_silent { LEVEL_DBOV_SILENT } else { LEVEL_DBOV };
+            let Some(packet) = sound.packet.filter(|_| !self.muted || self.association.sends_silence())
+            else {
+                continue;
+            };
+            self.stage.lateness.note(now.since(sound.due));
+            if !self.muted && sound.index.is_multiple_of(BEEP_PACKETS) {
+                self.stage.beeps.said(self.spec.sender, now);
             }
-            sending.sound += 1;
+            self.association.send_sound(clock, now, &packet, sound.at, level);
+            self.report.sent.sound_packets += 1;
+            self.report.sent.bytes += packet.len() as u64;
         }
     }
 
     /// Lets the transport work: datagrams out, events in.
     async fn move_media(&mut self) -> Result<(), Failure> {
-        let (mut datagrams, mut events) = (Vec::<Transmit>::new(), Vec::new());
+        let (mut departing, mut events) = (Vec::new(), Vec::new());
         let now = self.now();
-        let next = self.peer.poll(self.stage.clock.instant(now), now, &mut datagrams, &mut events);
-        self.rtc_due = self.stage.clock.mono(next.map_err(|error| Failure::media(&error))?);
-        for datagram in datagrams {
-            // A full socket buffer loses it, as any network may.
-            let _ = self.socket.send_to(&datagram.contents, datagram.destination).await;
+        let due = self.association.poll(self.stage.clock, now, &mut departing, &mut events);
+        self.rtc_due = due.map_err(|error| Failure::media(&error))?;
+        for Departing { wire, to, bytes } in departing {
+            self.wires.send(wire, &bytes, to).await;
         }
         events.into_iter().try_for_each(|event| self.happened(event, now))
     }
@@ -285,16 +284,19 @@ impl Life {
         match event {
             PeerEvent::Connected => self.connected(now),
             PeerEvent::Closed => return Err(Failure::new("media", "the node closed the connection")),
+            PeerEvent::Silent => {
+                return Err(Failure::new("media", "nothing has come from the node for too long"));
+            }
             PeerEvent::KeyframeRequest => {
                 self.report.sent.keyframe_requests += 1;
-                if let Some(sending) = &mut self.sending {
-                    sending.player.request_keyframe();
+                if let Some((_, player)) = self.sending.as_mut().and_then(Sending::pictures) {
+                    player.request_keyframe();
                 }
             }
             PeerEvent::EstimateKbps(kbps) => {
                 self.report.sent.estimate_kbps = Some(u64::from(kbps));
-                if let Some(sending) = &mut self.sending {
-                    sending.player.set_estimate(kbps);
+                if let Some((_, player)) = self.sending.as_mut().and_then(Sending::pictures) {
+                    player.set_estimate(kbps);
                 }
             }
             PeerEvent::Rtt(rtt) => {
@@ -333,8 +335,7 @@ impl Life {
         if self.sending.is_none()
             && let Some(set) = self.spec.sends.clone()
         {
-            let player = LoopPlayer::new(Arc::clone(&set), now, ESTIMATE_INITIAL_KBPS);
-            self.sending = Some(Sending { player, set, start: now, sound: 0, rung_told: None });
+            self.sending = Some(Sending::new(set, now));
         }
     }
 
@@ -347,19 +348,19 @@ impl Life {
     /// Takes what has arrived, and whatever else waits behind it.
     fn receive(
         &mut self,
-        first: std::io::Result<(usize, std::net::SocketAddr)>,
+        first: Option<(usize, usize, SocketAddr)>,
         buffer: &mut [u8],
     ) -> Result<(), Failure> {
         let mut read = first;
         // One moment for all that waits: it came together.
         let now = self.now();
-        let instant = self.stage.clock.instant(now);
         for _ in 0..READS_MAX {
             // An error of a datagram socket is some datagram's ICMP: nothing that a peer has to know.
-            let Ok((len, source)) = read else { break };
+            let Some((wire, len, source)) = read else { break };
             // The peer knows the node by the address in its answer: with a relay, the relay's.
-            self.peer.handle(instant, now, source, &buffer[..len]).map_err(|error| Failure::media(&error))?;
-            read = self.socket.try_recv_from(buffer);
+            let handled = self.association.handle(self.stage.clock, now, (wire, source), &buffer[..len]);
+            handled.map_err(|error| Failure::media(&error))?;
+            read = self.wires.try_recv(buffer);
         }
         Ok(())
     }
@@ -380,8 +381,8 @@ impl Life {
             }
             Event::VideoRequest { kind: SourceKind::Main, height, kbps, paused } => {
                 self.report.sent.video_requests += 1;
-                if let Some(sending) = &mut self.sending {
-                    sending.player.request(height, kbps, paused);
+                if let Some((_, player)) = self.sending.as_mut().and_then(Sending::pictures) {
+                    player.request(height, kbps, paused);
                 }
             }
             Event::Stats { receive_kbps, class } => {
@@ -412,16 +413,8 @@ impl Life {
             Command::Overlay(overlay) => {
                 self.door.tell(StateChange { overlay: Some(overlay), ..nothing }).await;
             }
-            Command::Network(profile) => {
-                if let Some(relay) = &self.relay {
-                    relay.set_profile(profile).await;
-                }
-            }
-            Command::Rebind => {
-                if let Some(relay) = &self.relay {
-                    relay.rebind().await;
-                }
-            }
+            Command::Network(profile) => self.wires.set_profile(&profile).await,
+            Command::Rebind => self.wires.rebind().await,
             Command::Forget => self.feed(Input::Forget),
             // Ends the loop before it comes here.
             Command::Leave => {}
@@ -445,8 +438,8 @@ impl Life {
 
     /// Brings the counts of what is sent up to date.
     fn count(&mut self) {
-        if let Some(sending) = &self.sending {
-            let (counters, rung) = (sending.player.counters(), sending.player.current().map(|l| l.rung));
+        if let Some((_, player)) = self.sending.as_mut().and_then(Sending::pictures) {
+            let (counters, rung) = (player.counters(), player.current().map(|l| l.rung));
             self.report.sent.frames_skipped = counters.skipped;
             self.report.sent.loop_changes = counters.changes;
             self.report.sent.loop_height = rung.map(|rung| rung.height);

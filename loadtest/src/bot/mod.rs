@@ -1,6 +1,6 @@
 //! One participant: joins, sends a loop, obeys what it is asked, measures what it is shown, leaves, reports.
 //!
-//! Flow: `signal` (words) and `peer` (media) -> `receive` (decode, bar codes, tones) -> `report`. One tokio task per
+//! Flow: `signal` (words) and `peer` (media), or of a SIP device [`call`] (both) -> `receive` (decode, bar codes, tones) -> `report`. One tokio task per
 //! bot; a measuring bot has a thread of its own for decoding, so that it never delays what it sends, and who only counts lives in
 //! the [`crowd`], so that it delays nobody.
 //! Bounds: every channel has a capacity, see each file. Only the node's public interfaces are used.
@@ -20,7 +20,9 @@
 //! # Ok(()) }
 //! ```
 
+mod association;
 pub mod beep_log;
+pub mod call;
 pub mod crowd;
 mod door;
 pub mod freeze;
@@ -36,6 +38,7 @@ pub mod send;
 pub mod signal;
 pub mod stream;
 pub mod target;
+mod wires;
 
 use crate::clock::Clock;
 use crate::media::barcode::SenderId;
@@ -44,7 +47,7 @@ use crate::relay::profile::Profile;
 use beep_log::BeepLog;
 use crowd::Crowd;
 use lateness::Lateness;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use peer::Offered;
 use picture_log::PictureLog;
 use report::Report;
@@ -91,6 +94,8 @@ pub struct BotSpec {
     pub target: Target,
     /// As what: a browser, an encoder (WHIP) or a player (WHEP).
     pub offered: Offered,
+    /// Calls by SIP instead, with this sound, and a picture if there is a codec for one.
+    pub calls: Option<AudioCodec>,
     /// The display name.
     pub name: String,
     /// Whose bar code and tone it sends, and recognises as its own.
@@ -103,7 +108,7 @@ pub struct BotSpec {
     pub overlay: bool,
     /// Be silent from the first moment on, and say so.
     pub muted: bool,
-    /// Video codecs to offer, most wanted first.
+    /// Video codecs to offer, most wanted first; a call offers the first alone.
     pub codecs: Vec<VideoCodec>,
     /// The bad network between this bot and the node; `None` is a direct way.
     pub network: Option<Network>,
@@ -124,6 +129,7 @@ impl BotSpec {
         Self {
             target,
             offered: Offered::Page,
+            calls: None,
             name: format!("Bot {}", sender.0),
             sender,
             sends: None,
@@ -135,10 +141,10 @@ impl BotSpec {
         }
     }
 
-    /// Sends `loops`; offers their codec alone.
+    /// Sends `loops`; offers their codec alone, and none where they are of sound alone.
     #[must_use]
     pub fn sending(mut self, loops: Arc<LoopSet>) -> Self {
-        self.codecs = vec![loops.codec()];
+        self.codecs = if loops.loops().is_empty() { Vec::new() } else { vec![loops.codec()] };
         self.sends = Some(loops);
         self
     }
@@ -154,6 +160,13 @@ impl BotSpec {
     #[must_use]
     pub fn offering(mut self, offered: Offered) -> Self {
         self.offered = offered;
+        self
+    }
+
+    /// Calls by SIP, with this sound.
+    #[must_use]
+    pub fn calling(mut self, sound: AudioCodec) -> Self {
+        self.calls = Some(sound);
         self
     }
 

@@ -14,7 +14,7 @@ use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 use transport::payload::PacketizedUnit;
@@ -52,6 +52,8 @@ pub enum PeerEvent {
     Connected,
     /// The node has closed DTLS. (A way that is only silent may come back.)
     Closed,
+    /// Nothing at all has come from the node for too long; of calls, which nobody asks for consent.
+    Silent,
     /// The node wants a key frame of the main picture.
     KeyframeRequest,
     /// What the way to the node carries.
@@ -64,6 +66,17 @@ pub enum PeerEvent {
     Picture(SourceKind, VideoCodec, Packet),
     /// A packet of the mixed sound.
     Sound(Packet),
+}
+
+/// A datagram that is to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departing {
+    /// By which socket, of those that the participant has.
+    pub wire: usize,
+    /// Where to.
+    pub to: SocketAddr,
+    /// What.
+    pub bytes: Bytes,
 }
 
 /// What is offered.
@@ -111,7 +124,7 @@ pub struct Peer {
     /// When it wants to be asked next; `None` when it was given something that it has not looked at.
     next: Option<Instant>,
     /// What the library said to datagrams, until `poll` is asked.
-    datagrams: Vec<Transmit>,
+    datagrams: Vec<Departing>,
     events: Vec<PeerEvent>,
 }
 
@@ -242,7 +255,7 @@ impl Peer {
         &mut self,
         now: Instant,
         at: Mono,
-        datagrams: &mut Vec<Transmit>,
+        datagrams: &mut Vec<Departing>,
         events: &mut Vec<PeerEvent>,
     ) -> Result<Instant, PeerError> {
         // After a datagram it has just looked at everything: asking again costs as much as the datagram did.
@@ -261,7 +274,10 @@ impl Peer {
         for _ in 0..OUTPUTS_MAX {
             match self.rtc.poll_output()? {
                 Output::Timeout(next) => return Ok(Some(next)),
-                Output::Transmit(transmit) => self.datagrams.push(transmit),
+                Output::Transmit(transmit) => {
+                    let bytes = Vec::from(transmit.contents).into();
+                    self.datagrams.push(Departing { wire: 0, to: transmit.destination, bytes });
+                }
                 Output::Event(event) => {
                     let event = self.translate(event, at);
                     self.events.extend(event);

@@ -14,12 +14,13 @@ use super::beep_log::BeepLog;
 use super::picture_log::PictureLog;
 use super::report::{Picture, Sound};
 use super::signal::{Canvas, LayoutTile, Person};
+use super::{BotSpec, Stage};
 use crate::clock::Clock;
 use crate::media::barcode::SenderId;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use ears::Ears;
 use mcu_core::id::SourceKind;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::packet::Packet;
 use mcu_core::time::Mono;
 use picture::PictureMeter;
@@ -87,12 +88,23 @@ pub struct Meter {
 pub struct MeterError(#[from] codecs::sound::SoundDecodeError);
 
 impl Meter {
-    /// Starts measuring as `own`, listening for `tones` and the own one.
+    /// The meter of a bot that hears `sound`; `None` of one that only counts.
+    ///
+    /// # Errors
+    /// [`MeterError`] when there is no sound decoder.
+    pub(super) fn of(spec: &BotSpec, sound: AudioCodec, stage: &Stage) -> Result<Option<Self>, MeterError> {
+        let start = |tones: &Vec<SenderId>| {
+            Self::start((spec.sender, sound), tones, stage.pictures.clone(), stage.beeps.clone(), stage.clock)
+        };
+        spec.measures.as_ref().map(start).transpose()
+    }
+
+    /// Starts measuring as `own`, listening in a codec for `tones` and the own one.
     ///
     /// # Errors
     /// [`MeterError`] when there is no sound decoder.
     pub fn start(
-        own: SenderId,
+        (own, sound): (SenderId, AudioCodec),
         tones: &[SenderId],
         pictures: PictureLog,
         beeps: BeepLog,
@@ -101,7 +113,7 @@ impl Meter {
         let (inputs, inbox) = bounded(INPUTS_MAX);
         let (publish, measured) = watch::channel(Measured::default());
         let (wish, wishes) = mpsc::channel(WISHES_MAX);
-        let ears = Ears::new(own, tones, beeps)?;
+        let ears = Ears::new(own, sound, tones, beeps)?;
         let picture = |line| PictureMeter::new(line, own, pictures.clone(), clock);
         let eyes = [picture(SourceKind::Main), picture(SourceKind::Content)];
         let work = Work { eyes, ears, publish, wish };

@@ -72,9 +72,9 @@ pub enum Outcome {
     Left {},
     /// It never got in, or lost the way.
     Failed {
-        /// Where: `join`, `offer`, `events`, `connect`, `media`.
+        /// Where: `join`, `offer`, `events`, `connect`, `invite`, `media`.
         stage: String,
-        /// The stable code of the API's problem, where there was one.
+        /// The stable code of the API's problem, where there was one; of a refused call `sip-` and its status.
         code: Option<String>,
         /// One line for a person.
         detail: String,
@@ -89,13 +89,16 @@ pub enum Outcome {
 /// Moments of the way in, in milliseconds since the bot's start; `null` is "not reached".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinStages {
-    /// The join was accepted.
+    /// The join was accepted; of who calls by SIP, the server is connected.
     pub joined_ms: Option<u64>,
+    /// The INVITE left, of who calls by SIP. Its time to [`Self::answered_ms`] is what setting a call up takes.
+    #[serde(default)]
+    pub invited_ms: Option<u64>,
     /// The offer was answered.
     pub answered_ms: Option<u64>,
     /// The WebSocket's `welcome` came.
     pub events_ms: Option<u64>,
-    /// ICE and DTLS are up.
+    /// ICE and DTLS are up; a call is answered.
     pub connected_ms: Option<u64>,
     /// The first RTP packet of sound (measuring bots: the first decoded sound louder than -70 dBFS).
     pub first_sound_ms: Option<u64>,

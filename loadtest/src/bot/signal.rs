@@ -4,6 +4,7 @@
 //! for the socket. Bounds: bodies of `BODY_BYTES_MAX`, events of `EVENT_BYTES_MAX`, a queue of `EVENTS_MAX`.
 //! Knows the API by its documentation alone (docs/API.md); unknown events and fields are passed over.
 
+use super::call::CallError;
 use super::target::Target;
 use futures_util::{SinkExt, StreamExt};
 use mcu_core::conference::plan::Rect;
@@ -63,6 +64,9 @@ pub enum SignalError {
     /// The WebSocket broke.
     #[error("events: {0}")]
     Socket(#[from] Box<SocketError>),
+    /// A call by SIP did not come about, or broke off.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 impl SignalError {
@@ -70,6 +74,7 @@ impl SignalError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
+            Self::Call(error) => error.code(),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Where a bot joins: parsed from a join URL, and from the file that `mcu serve --announce` writes.
 
+use super::call::{Credentials, Exchange, NoSipAddress};
 use reqwest::Url;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub struct Target {
     pub media: Option<SocketAddr>,
     /// Addresses of WHIP and WHEP that follow no rule of ours, of whatever server.
     pub endpoints: Option<Endpoints>,
+    /// Where it is called by SIP, if it is known.
+    pub sip: Option<Exchange>,
 }
 
 /// Where a server that need not be our node is published to and watched. Its bearer, if it wants one, is the target's PIN.
@@ -47,6 +50,9 @@ pub enum TargetError {
     /// Not `http(s)://host[:port]/m/alias`.
     #[error("{0:?} is not a join URL: expected http(s)://HOST[:PORT]/m/ALIAS")]
     Url(String),
+    /// Not `sip:[USER@]HOST[:PORT][;transport=...]`.
+    #[error(transparent)]
+    Sip(#[from] NoSipAddress),
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     File {
@@ -81,7 +87,15 @@ impl FromStr for Target {
         url.set_path("/");
         url.set_query(None);
         url.set_fragment(None);
-        Ok(Self { base: url, alias, pin: String::new(), ca_pem: None, media: None, endpoints: None })
+        Ok(Self {
+            base: url,
+            alias,
+            pin: String::new(),
+            ca_pem: None,
+            media: None,
+            endpoints: None,
+            sip: None,
+        })
     }
 }
 
@@ -93,6 +107,7 @@ struct Announce {
     guest_pin: Option<String>,
     ca_file: Option<PathBuf>,
     media_addr: Option<SocketAddr>,
+    sip_url: Option<String>,
 }
 
 impl Target {
@@ -117,7 +132,23 @@ impl Target {
         base.set_query(None);
         base.set_fragment(None);
         let endpoints = Some(Endpoints { whip, whep });
-        Ok(Self { base, alias: String::new(), pin: String::new(), ca_pem: None, media: None, endpoints })
+        Ok(Self { endpoints, ..Self::at(base) })
+    }
+
+    /// A server by SIP alone: of its base only host and port mean something.
+    ///
+    /// # Errors
+    /// [`TargetError::Sip`] when its host is none that a URL could have.
+    pub fn by_sip(exchange: Exchange) -> Result<Self, TargetError> {
+        let (host, port) = exchange.address.host_port();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let base = format!("sip://{host}:{port}/").parse().map_err(|_| TargetError::Sip(NoSipAddress))?;
+        Ok(Self { sip: Some(exchange), ..Self::at(base) })
+    }
+
+    fn at(base: Url) -> Self {
+        let (alias, pin) = (String::new(), String::new());
+        Self { base, alias, pin, ca_pem: None, media: None, endpoints: None, sip: None }
     }
 
     /// The meeting that an announce file tells of, with its guest PIN (else its host PIN) and CA.
@@ -131,6 +162,10 @@ impl Target {
         target.media = announce.media_addr;
         if let Some(ca_file) = announce.ca_file {
             target.ca_pem = Some(read(&ca_file)?);
+        }
+        if let Some(sip_url) = announce.sip_url {
+            let credentials = Credentials { ca: target.ca_pem.clone(), identity: None };
+            target.sip = Some(Exchange { address: sip_url.parse()?, credentials });
         }
         Ok(target)
     }
@@ -161,7 +196,11 @@ impl Target {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TargetError> {
+/// A file of at most 1 MiB.
+///
+/// # Errors
+/// [`TargetError::File`] when it cannot be read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TargetError> {
     use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(path)

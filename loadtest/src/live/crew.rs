@@ -138,12 +138,14 @@ impl<'a> Crew<'a> {
     fn spec(&self, person: &Person, speaks: bool) -> BotSpec {
         let group = &person.group;
         let target = self.rooms.target(person.room).clone();
-        let mut spec = BotSpec::new(target, person.sender).named(&person.name).offering(match group.kind {
-            ParticipantKind::Webrtc => Offered::Page,
-            ParticipantKind::Whip => Offered::Publish,
-            ParticipantKind::Whep => Offered::Watch,
-        });
-        if let Some(set) = self.sets.get(&person.sender).filter(|_| group.shows()) {
+        let spec = BotSpec::new(target, person.sender).named(&person.name);
+        let mut spec = match group.kind {
+            ParticipantKind::Webrtc => spec.offering(Offered::Page),
+            ParticipantKind::Whip => spec.offering(Offered::Publish),
+            ParticipantKind::Whep => spec.offering(Offered::Watch),
+            ParticipantKind::Sip | ParticipantKind::Phone => spec.calling(group.sound),
+        };
+        if let Some(set) = self.sets.get(&person.sender).filter(|_| group.sends()) {
             spec = spec.sending(Arc::clone(set));
         } else {
             spec.codecs = vec![group.codec];

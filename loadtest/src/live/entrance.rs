@@ -3,8 +3,9 @@
 //! Flow: command line -> **here** -> `rooms`, `crew`, `node`. Holds secrets: none of them is ever shown.
 
 use super::RunError;
+use crate::bot::call::{Credentials, Exchange, SipAddress};
 use crate::bot::signal::{self, Session, SignalError};
-use crate::bot::target::{Target, TargetError};
+use crate::bot::target::{Target, TargetError, read};
 use crate::report::{ParticipantKind, TargetKind, TargetNote};
 use crate::scenario::{Group, Place, Scenario};
 use reqwest::Url;
@@ -35,6 +36,9 @@ pub enum EntranceError {
     /// Not a link, or not an announce file.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// An address of SIP alone, and nobody in it.
+    #[error("--sip names nobody to call: sip:USER@HOST, or --target or --announce beside it")]
+    Nobody,
     /// Not `http://host:port/metrics`.
     #[error("{0:?} is not an address of metrics: expected http://HOST:PORT/metrics")]
     Metrics(String),
@@ -63,6 +67,19 @@ impl Entrance {
     pub fn by_endpoints(whip: Option<&str>, whep: Option<&str>) -> Result<Self, EntranceError> {
         let target = Target::by_endpoints(whip, whep)?;
         Ok(Self { target, kind: TargetKind::Endpoints, admin_token: None, metrics: None })
+    }
+
+    /// By an address of SIP, of whatever server.
+    ///
+    /// # Errors
+    /// [`EntranceError::Target`] when it is none, [`EntranceError::Nobody`] when it names nobody to call.
+    pub fn by_sip(text: &str) -> Result<Self, EntranceError> {
+        let address: SipAddress = text.parse().map_err(TargetError::Sip)?;
+        if !address.has_user() {
+            return Err(EntranceError::Nobody);
+        }
+        let target = Target::by_sip(Exchange { address, credentials: Credentials::default() })?;
+        Ok(Self { target, kind: TargetKind::Sip, admin_token: None, metrics: None })
     }
 
     /// By the file that `mcu serve --announce` wrote.
@@ -113,6 +130,40 @@ impl Entrance {
         Ok(self)
     }
 
+    /// The same, called by SIP at this address: whom it names, or, if it names nobody, each meeting by its alias and PIN.
+    ///
+    /// # Errors
+    /// [`EntranceError::Target`] when it is none.
+    pub fn with_sip(mut self, text: Option<&str>) -> Result<Self, EntranceError> {
+        if let Some(text) = text {
+            let address = text.parse().map_err(TargetError::Sip)?;
+            let before = self.target.sip.take().map(|exchange| exchange.credentials);
+            self.target.sip = Some(Exchange { address, credentials: before.unwrap_or_default() });
+        }
+        Ok(self)
+    }
+
+    /// The same with what TLS for SIP trusts and shows.
+    ///
+    /// # Errors
+    /// [`EntranceError::Target`] when a file cannot be read.
+    pub fn with_credentials(
+        mut self,
+        ca: Option<&Path>,
+        identity: Option<(&Path, &Path)>,
+    ) -> Result<Self, EntranceError> {
+        if let Some(exchange) = &mut self.target.sip {
+            let ours = &self.target.ca_pem;
+            exchange.credentials.ca = match ca {
+                Some(path) => Some(read(path)?),
+                None => exchange.credentials.ca.take().or_else(|| ours.clone()),
+            };
+            let both = identity.map(|(chain, key)| Ok::<_, TargetError>((read(chain)?, read(key)?)));
+            exchange.credentials.identity = both.transpose()?;
+        }
+        Ok(self)
+    }
+
     /// The same with the metrics elsewhere.
     ///
     /// # Errors
@@ -132,23 +183,33 @@ impl Entrance {
 
     /// What a report says of it.
     pub fn note(&self) -> TargetNote {
-        TargetNote { kind: self.kind, base: self.target.base.to_string() }
+        let by_sip = self.target.sip.as_ref().filter(|_| self.kind == TargetKind::Sip);
+        let base = by_sip.map_or_else(|| self.target.base.to_string(), |exchange| exchange.address.server());
+        TargetNote { kind: self.kind, base }
     }
 
-    /// Why nobody of `group` could come in, if that is so: by endpoints alone only encoders and players do.
+    /// Why nobody of `group` could come in, if that is so: by endpoints alone only encoders and players do, by SIP alone who calls.
     pub fn shuts_out(&self, group: &Group) -> Option<&'static str> {
+        if group.calls() {
+            let why = "comes by SIP: pass --sip sip:[USER@]HOST[:PORT][;transport=tls], or --announce FILE of a node that serves it";
+            return self.target.sip.is_none().then_some(why);
+        }
+        if self.kind == TargetKind::Sip {
+            return Some("does not come by SIP: pass --target JOIN_URL or --announce FILE as well");
+        }
         let endpoints = self.target.endpoints.as_ref()?;
         match group.kind {
-            ParticipantKind::Webrtc => Some("comes as a browser does, which takes a join link"),
             ParticipantKind::Whip if endpoints.whip.is_none() => Some("publishes by WHIP: pass --whip URL"),
             ParticipantKind::Whep if endpoints.whep.is_none() => Some("watches by WHEP: pass --whep URL"),
             ParticipantKind::Whip | ParticipantKind::Whep => None,
+            _ => Some("comes as a browser does, which takes a join link"),
         }
     }
 
-    /// Whether there is but one meeting: endpoints name it.
-    pub const fn has_one_room(&self) -> bool {
-        self.target.endpoints.is_some()
+    /// Whether there is but one meeting: endpoints name it, or an address of SIP.
+    pub fn has_one_room(&self) -> bool {
+        let names_whom = self.target.sip.as_ref().is_some_and(|exchange| exchange.address.has_user());
+        self.target.endpoints.is_some() || names_whom
     }
 
     /// Whether it is known where the node tells its metrics.
@@ -170,6 +231,9 @@ impl Entrance {
         struct Livez {
             version: String,
         }
+        if self.kind == TargetKind::Sip {
+            return Ok(None);
+        }
         let client = signal::client(self.target.ca_pem.as_deref()).map_err(RunError::Refused)?;
         let request = client.get(signal::endpoint(&self.target, "livez"));
         match signal::send("livez", request).await {
@@ -182,9 +246,18 @@ impl Entrance {
         }
     }
 
+    /// Connects to the server of SIP and asks it nothing, so that what is missing is known before loops are made.
+    pub(super) async fn knock_by_sip(&self, scenario: &Scenario) -> Result<(), RunError> {
+        let calls = scenario.rooms.iter().flat_map(|room| &room.groups).any(Group::calls);
+        match self.target.sip.as_ref().filter(|_| calls) {
+            Some(exchange) => exchange.knock().await.map_err(RunError::Sip),
+            None => Ok(()),
+        }
+    }
+
     /// Joins and leaves each room that is there already, so that a wrong PIN is known before loops are made.
     pub(super) async fn knock(&self, scenario: &Scenario) -> Result<(), RunError> {
-        if self.has_one_room() {
+        if self.target.endpoints.is_some() {
             // Nothing is known of it but how to publish and to watch.
             return Ok(());
         }

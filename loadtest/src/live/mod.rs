@@ -21,11 +21,12 @@ pub use rest::{Rest, Restless};
 pub use timeline::{Phase, Standing};
 
 use crate::bot::Stage;
+use crate::bot::call::CallError;
 use crate::bot::signal::SignalError;
 use crate::clock::wait_until;
 use crate::media::barcode::SenderId;
 use crate::media::loops::{Library, LoopError, LoopSet, LoopSpec, Rung};
-use crate::report::{EndedBy, NodeUse, RunReport, SCHEMA, ScenarioNote, Verdict, Versions, gather};
+use crate::report::{Calls, EndedBy, NodeUse, RunReport, SCHEMA, ScenarioNote, Verdict, Versions, gather};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{Person, Schedule};
 use crate::verdict;
@@ -85,6 +86,9 @@ pub enum RunError {
         "this scenario makes rooms of its own, for which the node wants its administrator's token: pass --announce FILE or --token TOKEN"
     )]
     NeedsToken,
+    /// Nobody answers at the address of SIP, or it says no.
+    #[error("SIP: {0}")]
+    Sip(CallError),
     /// Nobody answers at the target.
     #[error("{base} cannot be reached: {source}")]
     Unreachable {
@@ -122,6 +126,7 @@ pub async fn run(
     let Order { scenario, entrance, .. } = &order;
     let schedule = scenario.schedule();
     let version = entrance.version().await?;
+    entrance.knock_by_sip(scenario).await?;
     if version.is_some() {
         // What is not our node has no API to knock at: there, whoever comes first finds out.
         entrance.knock(scenario).await?;
@@ -151,7 +156,7 @@ async fn loops(
     progress: &dyn Progress,
 ) -> Result<HashMap<SenderId, Arc<LoopSet>>, RunError> {
     let specs: Vec<LoopSpec> =
-        schedule.people.iter().filter(|person| person.group.shows()).map(loop_spec).collect();
+        schedule.people.iter().filter(|person| person.group.sends()).map(loop_spec).collect();
     let library = Library::open(&order.cache)?;
     let (tell, mut told) = tokio::sync::watch::channel((0, 0));
     let making = tokio::task::spawn_blocking(move || {
@@ -171,8 +176,9 @@ async fn loops(
 fn loop_spec(person: &Person) -> LoopSpec {
     let group = &person.group;
     let spec = LoopSpec { scenery: group.scenery, ..LoopSpec::talking_head(person.sender) };
-    let spec = spec.coded(group.codec).up_to(group.height);
+    let spec = spec.coded(group.codec).sounding(group.sound).up_to(group.height);
     match group.only_kbps {
+        _ if !group.shows() => LoopSpec { rungs: Vec::new(), ..spec },
         Some(kbps) => LoopSpec { rungs: vec![Rung { height: group.height, kbps }], ..spec },
         None => spec,
     }
@@ -277,6 +283,7 @@ impl<'a> Play<'a> {
         let end = stage.clock.now();
         let node_after = node.end().await;
         let participants = gather(&passages, begin);
+        let calls = Calls::of(&participants);
         let connected = passages.iter().filter_map(|p| Some(p.ended.since(p.connected()?).as_secs_f64()));
         let participant_s: f64 = connected.sum();
         let unmeasured = passages.iter().map(|passage| passage.report.received.unmeasured).sum();
@@ -293,6 +300,7 @@ impl<'a> Play<'a> {
             ended_by,
             versions: Versions { harness: env!("CARGO_PKG_VERSION").to_owned(), node: version },
             participants,
+            calls,
             node,
             harness,
             timeline: timeline.into_entries(),

@@ -11,7 +11,7 @@ use super::barcode::{NUMBERS, SenderId};
 use super::picture::{FPS, Scenery};
 use super::sound::Voice;
 use bytes::Bytes;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::frame::Size;
 use mcu_core::media::unit::EncodedUnit;
 use mcu_core::time::FrameInterval;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use transport::payload::{PacketizedUnit, Packetizer};
 
-/// Samples of one Opus packet of a loop.
+/// Samples of one packet of a loop's sound, at 48 kHz: 20 ms.
 pub const SOUND_PACKET_SAMPLES: u32 = 960;
 /// The longest loop, in seconds: the bar code's numbers must not come round.
 pub const SECONDS_MAX: u16 = NUMBERS / FPS as u16;
@@ -52,11 +52,13 @@ pub struct LoopSpec {
     pub scenery: Scenery,
     /// The sound.
     pub voice: Voice,
-    /// The codec.
+    /// How the pictures are coded.
     pub codec: VideoCodec,
+    /// How the sound is coded.
+    pub sound: AudioCodec,
     /// Length, 1 to [`SECONDS_MAX`].
     pub seconds: u16,
-    /// Sizes and rates.
+    /// Sizes and rates; none: sound alone.
     pub rungs: Vec<Rung>,
 }
 
@@ -78,6 +80,7 @@ impl LoopSpec {
             scenery: Scenery::TalkingHead,
             voice: Voice::Speech,
             codec: VideoCodec::Vp8,
+            sound: AudioCodec::Opus,
             seconds: 20,
             rungs: Self::LADDER.to_vec(),
         }
@@ -87,6 +90,13 @@ impl LoopSpec {
     #[must_use]
     pub fn coded(mut self, codec: VideoCodec) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// The same with its sound in another codec.
+    #[must_use]
+    pub fn sounding(mut self, codec: AudioCodec) -> Self {
+        self.sound = codec;
         self
     }
 
@@ -106,10 +116,10 @@ impl LoopSpec {
 
     fn check(&self) -> Result<(), LoopError> {
         let lasts = (1..=SECONDS_MAX).contains(&self.seconds);
-        if lasts && !self.rungs.is_empty() && self.sender <= SenderId::MAX {
+        if lasts && self.sender <= SenderId::MAX {
             Ok(())
         } else {
-            Err(LoopError::Spec { sender: self.sender, seconds: self.seconds, rungs: self.rungs.len() })
+            Err(LoopError::Spec { sender: self.sender, seconds: self.seconds })
         }
     }
 }
@@ -117,15 +127,13 @@ impl LoopSpec {
 /// Why a loop could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LoopError {
-    /// A length, ladder or sender id out of range.
-    #[error("no loop can be made of sender {sender}, {seconds} s, {rungs} rungs")]
+    /// A length or sender id out of range.
+    #[error("no loop can be made of sender {sender}, {seconds} s")]
     Spec {
         /// Whose.
         sender: SenderId,
         /// Asked for.
         seconds: u16,
-        /// Asked for.
-        rungs: usize,
     },
     /// The cache directory or a file in it cannot be used.
     #[error("loop cache {path}: {source}")]
@@ -195,6 +203,7 @@ pub struct LoopSet {
     spec: LoopSpec,
     loops: Vec<Loop>,
     sound: Vec<Bytes>,
+    silence: Bytes,
 }
 
 impl LoopSet {
@@ -203,19 +212,24 @@ impl LoopSet {
         &self.spec
     }
 
-    /// Its codec.
+    /// Its pictures' codec.
     pub fn codec(&self) -> VideoCodec {
         self.spec.codec
     }
 
-    /// Its rungs, cheapest first; never empty.
+    /// Its rungs, cheapest first; none where there is sound alone.
     pub fn loops(&self) -> &[Loop] {
         &self.loops
     }
 
-    /// Its Opus packets of 20 ms, for as long as the pictures last.
+    /// Its sound in packets of 20 ms, for as long as the pictures last.
     pub fn sound(&self) -> &[Bytes] {
         &self.sound
+    }
+
+    /// 20 ms of silence in the same codec: what a telephone sends while it is muted.
+    pub fn silence(&self) -> &Bytes {
+        &self.silence
     }
 
     /// The index of the best rung that is at most `height` high and `kbps` wide; else the cheapest.
@@ -288,7 +302,8 @@ impl Library {
                         made
                     })
                     .collect::<Result<_, _>>()?;
-                Ok(Arc::new(LoopSet { spec: spec.clone(), loops, sound: self.sound(spec)? }))
+                let (sound, silence) = (self.sound(spec)?, make::silence(spec.sound)?);
+                Ok(Arc::new(LoopSet { spec: spec.clone(), loops, sound, silence }))
             })
             .collect()
     }

@@ -29,6 +29,7 @@ enum Order {
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
+    outside: SocketAddr,
     orders: mpsc::Sender<Order>,
     fates: watch::Receiver<(Fates, Fates)>,
 }
@@ -41,7 +42,7 @@ impl Relay {
     pub async fn start(profile: Profile, seed: u64, ip: IpAddr, clock: Clock) -> io::Result<Self> {
         let front = UdpSocket::bind((ip, 0)).await?;
         let back = UdpSocket::bind((ip, 0)).await?;
-        let address = front.local_addr()?;
+        let (address, outside) = (front.local_addr()?, back.local_addr()?);
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (publish, fates) = watch::channel(Default::default());
         let now = clock.now();
@@ -56,12 +57,17 @@ impl Relay {
             clock,
         };
         tokio::spawn(task.run(inbox, publish));
-        Ok(Self { address, orders, fates })
+        Ok(Self { address, outside, orders, fates })
     }
 
     /// Where the bot sends.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the node sees the bot, until it is told to come from elsewhere.
+    pub fn outside(&self) -> SocketAddr {
+        self.outside
     }
 
     /// Tells where the node is; before that, what the bot sends is dropped.

@@ -150,7 +150,8 @@ fn join_ms(passage: &Passage, all: &[Passage]) -> Option<u64> {
             reached.unwrap_or(waited_ms).saturating_sub(there.since(passage.began).as_millis() as u64)
         })
     };
-    let picture = since(|other| other.shows, join.first_picture_ms);
+    let has_picture = passage.who.kind != ParticipantKind::Phone;
+    let picture = has_picture.then(|| since(|other| other.shows, join.first_picture_ms)).flatten();
     let sound = since(|other| other.speaks_always, join.first_sound_ms);
     picture.max(sound)
 }

@@ -8,6 +8,7 @@
 //!
 //! `loadtest/tests/fixtures/report.json` is one whole example: what a run of `example.toml` beside it wrote.
 
+mod calls;
 mod environment;
 mod folder;
 mod gather;
@@ -18,6 +19,7 @@ mod participant;
 mod stored;
 mod verdict;
 
+pub use calls::Calls;
 pub use environment::Environment;
 pub use folder::{Folder, FolderError};
 pub use gather::{Counted, Passage, gather};
@@ -57,6 +59,9 @@ pub struct RunReport {
     pub versions: Versions,
     /// Everybody who came, one entry for each stay: who leaves and rejoins has several.
     pub participants: Vec<Participant>,
+    /// What came of the calls by SIP; `null` where nobody called.
+    #[serde(default)]
+    pub calls: Option<Calls>,
     /// What the run cost the node.
     pub node: NodeUse,
     /// What it cost the harness, and whether the harness can be believed.
@@ -118,6 +123,8 @@ pub enum TargetKind {
     Announce,
     /// By addresses of WHIP and WHEP, of whatever server.
     Endpoints,
+    /// By an address of SIP, of whatever server.
+    Sip,
     /// Nowhere: it was played in virtual time.
     VirtualTime,
 }

@@ -68,6 +68,10 @@ pub enum ParticipantKind {
     Whip,
     /// As a player does: receives only.
     Whep,
+    /// As a room system does: calls by SIP, with sound and picture.
+    Sip,
+    /// As a telephone does: calls by SIP, with sound alone.
+    Phone,
 }
 
 /// How a participant came to its figures.
@@ -83,9 +87,9 @@ pub enum MeasuredSource {
 /// Why a stay failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Where: `join`, `events`, `offer`, `connect`, `media`, or `closed` when the node ended the session.
+    /// Where: `join`, `events`, `offer`, `connect`, `invite`, `media`, or `closed` when the node ended the session.
     pub stage: String,
-    /// The stable code of the API's problem, or the reason of its `closing` event, where there was one.
+    /// The stable code of the API's problem, `sip-` and the status of a refused call, or the reason of a `closing` event or BYE, where there was one.
     pub code: Option<String>,
     /// One line for a person.
     pub detail: String,

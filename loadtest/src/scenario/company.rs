@@ -68,7 +68,7 @@ impl Person {
         Passage {
             shows: group.shows(),
             speaks: group.speaks(),
-            speaks_always: group.shows() && group.talk == Talk::Always,
+            speaks_always: group.speaks() && group.talk == Talk::Always,
             sees_all: company.showing <= tiles,
             hears_all: company.speaking <= MIXED_STREAMS_MAX,
             ..passage

@@ -17,7 +17,7 @@ use crate::media::picture::Scenery;
 use crate::relay::profile::Profile;
 use crate::report::ParticipantKind;
 use crate::verdict::Thresholds;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use std::time::Duration;
 
 /// Participants of one run: each has a bar code of its own, and loops in memory.
@@ -116,8 +116,10 @@ pub struct Group {
     pub kind: ParticipantKind,
     /// How many, in each room.
     pub count: u32,
-    /// What they send: the codec.
+    /// What they send: the pictures' codec.
     pub codec: VideoCodec,
+    /// The sound's, both ways.
+    pub sound: AudioCodec,
     /// Whether their cameras are on.
     pub camera: bool,
     /// The largest picture that they send, in rows.
@@ -184,7 +186,17 @@ pub enum Talk {
 impl Group {
     /// Whether they send a picture.
     pub const fn shows(&self) -> bool {
-        self.camera && !matches!(self.kind, ParticipantKind::Whep)
+        self.camera && !matches!(self.kind, ParticipantKind::Whep | ParticipantKind::Phone)
+    }
+
+    /// Whether they come by SIP.
+    pub const fn calls(&self) -> bool {
+        matches!(self.kind, ParticipantKind::Sip | ParticipantKind::Phone)
+    }
+
+    /// Whether they send anything: who calls sends silence at least.
+    pub const fn sends(&self) -> bool {
+        self.shows() || self.calls()
     }
 
     /// How many of them, in each room, decode and measure.
@@ -197,7 +209,7 @@ impl Group {
 
     /// Whether they speak at all.
     pub fn speaks(&self) -> bool {
-        self.shows() && self.talk != Talk::Never
+        self.sends() && self.talk != Talk::Never
     }
 }
 

@@ -4,12 +4,13 @@
 pub type Preset = (&'static str, &'static str);
 
 /// All presets, the first to try first.
-pub const PRESETS: [Preset; 9] = [
+pub const PRESETS: [Preset; 10] = [
     ("smoke", include_str!("presets/smoke.toml")),
     ("one-room", include_str!("presets/one-room.toml")),
     ("many-rooms", include_str!("presets/many-rooms.toml")),
     ("churn", include_str!("presets/churn.toml")),
     ("join-storm", include_str!("presets/join-storm.toml")),
+    ("phones", include_str!("presets/phones.toml")),
     ("soak", include_str!("presets/soak.toml")),
     ("find-capacity", include_str!("presets/find-capacity.toml")),
     ("find-capacity-speaker", include_str!("presets/find-capacity-speaker.toml")),

@@ -4,16 +4,17 @@
 //! unknown key is an error that names the nearest.
 
 mod capacity;
+mod kind;
 
 use super::bounded::{Decimal, Whole};
 use super::{Churn, Group, Layout, Measure, PEOPLE_MAX, Place, Ramp, Room, Scenario, Talk};
 use crate::media::picture::Scenery;
 use crate::relay::profile::Profile;
-use crate::report::ParticipantKind;
 use crate::verdict::Thresholds;
 use capacity::RawCapacity;
+use kind::RawKind;
 use mcu_core::limits::PARTICIPANTS_MAX;
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use serde::Deserialize;
 use std::time::Duration;
 use toml::Spanned;
@@ -116,6 +117,7 @@ struct RawGroup {
     count: Whole<1, 200>,
     camera: Option<Spanned<bool>>,
     codec: Option<Spanned<RawCodec>>,
+    sound: Option<Spanned<AudioCodec>>,
     size: Option<Spanned<RawSize>>,
     only_kbps: Option<Spanned<Whole<50, 8_000>>>,
     scenery: Option<Spanned<Scenery>>,
@@ -125,28 +127,6 @@ struct RawGroup {
     turn_s: Option<Spanned<Decimal<100, 60_000>>>,
     network: Option<Spanned<String>>,
     measure: Option<Spanned<RawMeasure>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawKind {
-    Webrtc,
-    Whip,
-    Whep,
-    Sip,
-    Phone,
-}
-
-impl RawKind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Webrtc => "webrtc",
-            Self::Whip => "whip",
-            Self::Whep => "whep",
-            Self::Sip => "sip",
-            Self::Phone => "phone",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -399,6 +379,7 @@ impl Page<'_> {
             (Some(RawTalk::Never), None) => Talk::Never,
             (Some(RawTalk::Always) | None, None) => Talk::Always,
         };
+        let sound = raw.sound.map_or_else(|| kind::sound(kind), Spanned::into_inner);
         let camera = raw.camera.as_ref().is_none_or(|camera| *camera.get_ref());
         if let Some(camera_at) = raw.camera.filter(|_| !camera && talk != Talk::Never) {
             let reason = "without a picture they send no sound either: goes with talk = \"never\"";
@@ -413,6 +394,7 @@ impl Page<'_> {
                 Some(RawCodec::H264) => VideoCodec::H264,
                 Some(RawCodec::Vp8) | None => VideoCodec::Vp8,
             },
+            sound,
             height: match raw.size.map(Spanned::into_inner) {
                 Some(RawSize::P180) => 180,
                 Some(RawSize::P360) | None => 360,
@@ -426,45 +408,6 @@ impl Page<'_> {
             network: network.transpose()?,
             measure,
         })
-    }
-
-    /// The kind, if it is built, and if nothing is said of it that it does not do.
-    fn kind(&self, raw: &RawGroup) -> Result<ParticipantKind, ScenarioError> {
-        fn at<T>(key: &'static str, value: Option<&Spanned<T>>) -> Option<(&'static str, usize)> {
-            value.map(|value| (key, value.span().start))
-        }
-        let page = [
-            at("overlay", raw.overlay.as_ref()),
-            at("layout", raw.layout.as_ref()),
-            at("camera", raw.camera.as_ref()),
-        ];
-        let sends = [
-            at("size", raw.size.as_ref()),
-            at("only_kbps", raw.only_kbps.as_ref()),
-            at("scenery", raw.scenery.as_ref()),
-            at("talk", raw.talk.as_ref()),
-        ];
-        let measures = raw.measure.as_ref().filter(|m| !matches!(m.get_ref(), RawMeasure::Some(0)));
-        let (kind, foreign) = match raw.kind.get_ref() {
-            RawKind::Webrtc => return Ok(ParticipantKind::Webrtc),
-            RawKind::Whip => {
-                let measure = at("measure", measures);
-                let foreign = page.into_iter().chain([measure]).flatten().next();
-                (ParticipantKind::Whip, foreign.map(|at| (at, "an encoder receives nothing and has no page")))
-            }
-            RawKind::Whep => {
-                let foreign = page.into_iter().chain(sends).flatten().next();
-                (ParticipantKind::Whep, foreign.map(|at| (at, "a player sends nothing and has no page")))
-            }
-            unbuilt @ (RawKind::Sip | RawKind::Phone) => {
-                let reason = format!("{:?} is not built yet", unbuilt.name());
-                return Err(self.refuse(raw.kind.span().start, "kind", reason));
-            }
-        };
-        match foreign {
-            Some(((key, at), reason)) => Err(self.refuse(at, key, reason)),
-            None => Ok(kind),
-        }
     }
 }
 

@@ -42,6 +42,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Why a scenario cannot be played in virtual time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSimulated {
+    /// Somebody comes by SIP.
+    #[error("the group {group:?} comes by SIP, which virtual time does not have: play it against a node")]
+    Calls {
+        /// Whose.
+        group: String,
+    },
     /// There are more people in a room than can be told apart.
     #[error("a room of {people}: in virtual time {ROOM_PEOPLE_MAX} people of a room can be told apart")]
     Room {
@@ -83,6 +89,10 @@ pub fn play(
     started_unix_ms: u64,
     watcher: &mut dyn Watcher,
 ) -> Result<RunReport, NotSimulated> {
+    let mut groups = scenario.rooms.iter().flat_map(|room| &room.groups);
+    if let Some(group) = groups.find(|group| group.calls()) {
+        return Err(NotSimulated::Calls { group: group.name.clone() });
+    }
     let schedule = scenario.schedule();
     let people_of = |room: usize| schedule.people.iter().filter(|person| person.room == room).count();
     if let Some(people) = (0..schedule.rooms.len()).map(people_of).find(|people| *people > ROOM_PEOPLE_MAX) {
@@ -142,6 +152,7 @@ fn report(
             node: Some(env!("CARGO_PKG_VERSION").to_owned()),
         },
         participants,
+        calls: None,
         node,
         harness,
         timeline: timeline.into_entries(),
@@ -347,6 +358,8 @@ impl<'a> RoomStage<'a> {
                 ParticipantKind::Webrtc => Via::Browser,
                 ParticipantKind::Whip => Via::Whip,
                 ParticipantKind::Whep => Via::Whep,
+                // Refused before: see `play`.
+                ParticipantKind::Sip | ParticipantKind::Phone => Via::Sip,
             },
             camera: group.shows(),
             microphone: group.speaks() && self.speaks[at],

@@ -2,7 +2,8 @@
 //!
 //! Flow: `live` -> **here** -> `Life`. Runs once per bot.
 
-use super::Failure;
+use super::{Failure, Parts};
+use crate::bot::association::Association;
 use crate::bot::door::Door;
 use crate::bot::peer::{Offered, Peer};
 use crate::bot::receive::Meter;
@@ -10,22 +11,14 @@ use crate::bot::report::Report;
 use crate::bot::signal::{Session, SignalError};
 use crate::bot::stream::{Direction, Stream};
 use crate::bot::target::Target;
+use crate::bot::wires::Wires;
 use crate::bot::{BotSpec, Stage};
 use crate::relay::candidates;
-use crate::relay::socket::Relay;
+use mcu_core::media::codec::AudioCodec;
 use mcu_core::time::Mono;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::UdpSocket;
-
-/// What a bot is made of once it is in.
-pub(super) struct Parts {
-    pub(super) door: Door,
-    pub(super) socket: UdpSocket,
-    pub(super) relay: Option<Relay>,
-    pub(super) peer: Peer,
-    pub(super) meter: Option<Meter>,
-}
 
 pub(super) async fn arrive(
     spec: &BotSpec,
@@ -48,17 +41,11 @@ pub(super) async fn arrive(
         }
         Offered::Publish | Offered::Watch => None,
     };
-    let meter = match &spec.measures {
-        Some(tones) => {
-            let meter =
-                Meter::start(spec.sender, tones, stage.pictures.clone(), stage.beeps.clone(), stage.clock);
-            Some(meter.map_err(|error| Failure::new("media", error))?)
-        }
-        None => None,
-    };
-    let (socket, relay) =
-        open(spec, stage).await.map_err(|error| Failure::new("connect", format!("no socket: {error}")))?;
-    let local = socket.local_addr().map_err(|error| Failure::new("connect", error))?;
+    let meter = Meter::of(spec, AudioCodec::Opus, stage).map_err(|error| Failure::new("media", error))?;
+    let no_socket = |error| Failure::new("connect", format!("no socket: {error}"));
+    let ip = local_ip(&spec.target).await.map_err(no_socket)?;
+    let wires = Wires::open(ip, 1, spec.network.as_ref(), stage.clock).await.map_err(no_socket)?;
+    let local = wires.local(0).map_err(no_socket)?;
     let now = stage.clock.instant(stage.clock.now());
     let (mut peer, offer) =
         Peer::offer(&spec.codecs, spec.offered, local, now).map_err(|error| Failure::new("offer", error))?;
@@ -78,7 +65,7 @@ pub(super) async fn arrive(
         }
     };
     report.join.answered_ms = passed_ms();
-    let answer = match &relay {
+    let answer = match wires.relay(0) {
         Some(relay) => {
             let led = candidates::lead_through(&answer, relay.address());
             let (answer, node) = led.map_err(|error| Failure::new("connect", error))?;
@@ -92,17 +79,7 @@ pub(super) async fn arrive(
     if codec.is_some() && !peer.sends_picture() {
         return Err(Failure::new("offer", "the answer does not take the picture"));
     }
-    Ok(Parts { door, socket, relay, peer, meter })
-}
-
-async fn open(spec: &BotSpec, stage: &Stage) -> io::Result<(UdpSocket, Option<Relay>)> {
-    let ip = local_ip(&spec.target).await?;
-    let socket = UdpSocket::bind((ip, 0)).await?;
-    let relay = match &spec.network {
-        Some(network) => Some(Relay::start(network.profile.clone(), network.seed, ip, stage.clock).await?),
-        None => None,
-    };
-    Ok((socket, relay))
+    Ok(Parts { door, wires, association: Association::Peer(Box::new(peer)), meter })
 }
 
 /// The address of this machine from which the node's media are reached.

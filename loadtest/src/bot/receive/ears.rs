@@ -46,7 +46,12 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    pub(super) fn new(own: SenderId, tones: &[SenderId], said: BeepLog) -> Result<Self, SoundDecodeError> {
+    pub(super) fn new(
+        own: SenderId,
+        sound: AudioCodec,
+        tones: &[SenderId],
+        said: BeepLog,
+    ) -> Result<Self, SoundDecodeError> {
         let mut tones = tones.to_vec();
         tones.push(own);
         tones.sort_unstable();
@@ -54,7 +59,7 @@ impl Ears {
         Ok(Self {
             meter: ToneMeter::new(tones.iter().map(|sender| tone_hz(*sender))),
             beeps: BeepMeter::new(&tones),
-            decoder: NativeCodecs.sound_decoder(AudioCodec::Opus)?,
+            decoder: NativeCodecs.sound_decoder(sound)?,
             playout: Playout::default(),
             tones,
             said,

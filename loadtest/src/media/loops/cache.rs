@@ -9,7 +9,7 @@ use crate::media::picture::Scenery;
 use crate::media::sound::Voice;
 use bytes::{Buf, Bytes};
 use crc::{CRC_64_XZ, Crc};
-use mcu_core::media::codec::VideoCodec;
+use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use serde::Serialize;
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use std::path::Path;
 /// Grows whenever pictures, their encoder's settings or this file format change.
 const PICTURE_VERSION: u32 = 1;
 /// The same of sounds.
-const SOUND_VERSION: u32 = 3;
+const SOUND_VERSION: u32 = 4;
 /// Bytes of a file that are read: two minutes of 8 Mbit/s.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const CHECK: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
@@ -27,7 +27,7 @@ const CHECK: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
 #[serde(untagged)]
 pub(super) enum Key {
     Picture { version: u32, sender: SenderId, scenery: Scenery, codec: VideoCodec, seconds: u16, rung: Rung },
-    Sound { version: u32, sender: SenderId, voice: Voice, seconds: u16 },
+    Sound { version: u32, sender: SenderId, voice: Voice, codec: AudioCodec, seconds: u16 },
 }
 
 impl Key {
@@ -37,7 +37,8 @@ impl Key {
     }
 
     pub(super) fn sound(spec: &LoopSpec) -> Self {
-        Self::Sound { version: SOUND_VERSION, sender: spec.sender, voice: spec.voice, seconds: spec.seconds }
+        let LoopSpec { sender, voice, sound: codec, seconds, .. } = *spec;
+        Self::Sound { version: SOUND_VERSION, sender, voice, codec, seconds }
     }
 
     fn line(&self) -> String {

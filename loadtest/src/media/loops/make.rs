@@ -7,6 +7,7 @@ use bytes::Bytes;
 use codecs::encode::EncoderSettings;
 use codecs::opus::OpusSettings;
 use codecs::registry::{CodecFactory, NativeCodecs};
+use codecs::sound::{FRAME_BYTES_MAX, FRAME_SAMPLES, SoundEncoder};
 use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::frame::FramePool;
 use mcu_core::media::samples::SAMPLE_RATE_HZ;
@@ -29,20 +30,31 @@ pub(super) fn picture(spec: &LoopSpec, rung: Rung) -> Result<Vec<Option<Coded>>,
         .collect()
 }
 
-/// The Opus packets of a loop, 20 ms each: speech settings, with recovery copies, as a browser sends. But none leans on the one before: where
-/// the loop began anew, a decoder would howl for seconds.
-pub(super) fn sound(spec: &LoopSpec) -> Result<Vec<Option<Coded>>, LoopError> {
+/// None leans on the one before: where a loop began anew, a decoder would howl for seconds.
+fn encoder(codec: AudioCodec) -> Result<Box<dyn SoundEncoder>, LoopError> {
     let settings = OpusSettings { independent: true, ..OpusSettings::default() };
-    let mut encoder = NativeCodecs.sound_encoder(AudioCodec::Opus, &settings)?;
-    let mut packet = [0; codecs::sound::FRAME_BYTES_MAX];
+    Ok(NativeCodecs.sound_encoder(codec, &settings)?)
+}
+
+/// The packets of a loop's sound, 20 ms each: of Opus with speech settings and recovery copies, as a browser sends.
+pub(super) fn sound(spec: &LoopSpec) -> Result<Vec<Option<Coded>>, LoopError> {
+    let mut encoder = encoder(spec.sound)?;
+    let mut packet = [0; FRAME_BYTES_MAX];
     let packets = u64::from(spec.seconds) * u64::from(SAMPLE_RATE_HZ / SOUND_PACKET_SAMPLES);
     (0..packets)
         .map(|index| {
             let first = index * u64::from(SOUND_PACKET_SAMPLES);
-            let pcm: [f32; codecs::sound::FRAME_SAMPLES] =
+            let pcm: [f32; FRAME_SAMPLES] =
                 std::array::from_fn(|n| sound::sample(spec.sender, spec.voice, first + n as u64));
             let len = encoder.encode(&pcm, &mut packet)?;
             Ok(Some(Coded { keyframe: false, data: Bytes::copy_from_slice(&packet[..len]) }))
         })
         .collect()
+}
+
+/// 20 ms of silence.
+pub(super) fn silence(codec: AudioCodec) -> Result<Bytes, LoopError> {
+    let mut packet = [0; FRAME_BYTES_MAX];
+    let len = encoder(codec)?.encode(&[0.0; FRAME_SAMPLES], &mut packet)?;
+    Ok(Bytes::copy_from_slice(&packet[..len]))
 }

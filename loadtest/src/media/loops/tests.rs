@@ -5,9 +5,9 @@ use crate::media::barcode::{BarCode, read};
 use crate::media::sound::{TONES, tone_hz};
 use crate::media::tone::ToneMeter;
 use codecs::registry::{CodecFactory, NativeCodecs};
+use codecs::sound::PACKET_SAMPLES_MAX;
 use mcu_core::conference::plan::{Fit, Rect};
 use mcu_core::id::{ConferenceId, ParticipantId, SourceId};
-use mcu_core::media::codec::AudioCodec;
 use mcu_core::media::packet::Packet;
 use mcu_core::media::unit::{AccessUnit, Rotation, UnitHeader};
 use mcu_core::privacy::{Ledger, Purpose};
@@ -194,7 +194,6 @@ fn what_cannot_be_a_loop_is_refused() {
     for bad in [
         LoopSpec { seconds: 0, ..good.clone() },
         LoopSpec { seconds: SECONDS_MAX + 1, ..good.clone() },
-        LoopSpec { rungs: vec![], ..good.clone() },
         LoopSpec { sender: SenderId(1_024), ..good },
     ] {
         assert!(matches!(library.get(&bad), Err(LoopError::Spec { .. })), "{bad:?}");
@@ -229,4 +228,43 @@ fn the_sound_of_a_loop_goes_on_into_its_next_round() {
             assert!(peak < 0.25, "{sender}: {peak} in packet {index}");
         }
     }
+}
+
+#[test]
+fn a_telephone_has_sound_alone_in_its_own_codec_and_silence_beside_it() {
+    let scratch = Scratch::new("sound-alone");
+    let library = Library::open(&scratch.0).unwrap();
+    let spec = |sound| {
+        LoopSpec { rungs: Vec::new(), ..LoopSpec::talking_head(SenderId(5)) }.sounding(sound).lasting(3)
+    };
+    for (codec, bytes) in [
+        (AudioCodec::Pcma, Some(160)),
+        (AudioCodec::Pcmu, Some(160)),
+        (AudioCodec::G722, Some(160)),
+        (AudioCodec::Opus, None),
+    ] {
+        let set = library.get(&spec(codec)).unwrap();
+        assert_eq!((set.loops().len(), set.sound().len()), (0, 150), "{codec:?}");
+        assert!(
+            bytes.is_none_or(|bytes| set.sound().iter().all(|packet| packet.len() == bytes)),
+            "{codec:?}"
+        );
+        let heard = |packets: &[Bytes]| {
+            let mut decoder = NativeCodecs.sound_decoder(codec).unwrap();
+            let mut meter = ToneMeter::new([tone_hz(SenderId(5)), tone_hz(SenderId(17))]);
+            let mut pcm = [0.0; PACKET_SAMPLES_MAX];
+            for packet in packets {
+                let samples = decoder.decode(packet, &mut pcm).unwrap();
+                meter.push(&pcm[..samples]);
+            }
+            meter.levels()
+        };
+        let levels = heard(set.sound());
+        assert!(levels[0].median_db > -30.0 && levels[1].peak_db < -50.0, "{codec:?}: {levels:?}");
+        let levels = heard(&vec![set.silence().clone(); 50]);
+        assert!(levels[0].peak_db < -60.0, "{codec:?}: {levels:?}");
+    }
+    // From disk it is the same.
+    let again = library.get(&spec(AudioCodec::Pcma)).unwrap();
+    assert_eq!(again.sound(), library.get(&spec(AudioCodec::Pcma)).unwrap().sound());
 }

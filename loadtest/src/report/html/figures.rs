@@ -2,7 +2,7 @@
 
 use super::text::{mebibytes, name, none, said, stay, value};
 use crate::report::{
-    Excess, HarnessUse, Judgement, Measured, NodeSource, NodeUse, Participant, Percentiles, Ruling,
+    Calls, Excess, HarnessUse, Judgement, Measured, NodeSource, NodeUse, Participant, Percentiles, Ruling,
     RunReport, rounded,
 };
 use maud::{Markup, html};
@@ -250,10 +250,26 @@ pub(super) fn cost(report: &RunReport) -> Markup {
                     (line("Participants planned", html! { (report.scenario.participants) }))
                     (line("At once at the most", value(most.map(f64::from), 0, "")))
                     (line("Stays, and of them failed", html! { (report.participants.len()) ", " (failed) }))
+                    @if let Some(calls) = &report.calls { (told(calls)) }
                     (node(&report.node))
                     (harness(&report.harness))
                 }
             }
+        }
+    }
+}
+
+fn told(calls: &Calls) -> Markup {
+    let spread = |of: Option<Percentiles>| match of {
+        Some(of) => html! { (of.p50_ms) " ms, " (of.p95_ms) " ms" },
+        None => none(),
+    };
+    html! {
+        (line("Calls made, and of them answered", html! { (calls.made) ", " (calls.answered) }))
+        (line("Calls: INVITE to 200, p50 and p95", spread(calls.set_up)))
+        (line("Calls: INVITE to the first sound, p50 and p95", spread(calls.first_sound)))
+        @for (status, count) in &calls.refused {
+            (line("Calls refused", html! { (count) " with " (said(status)) }))
         }
     }
 }

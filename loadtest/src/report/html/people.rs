@@ -75,6 +75,8 @@ fn row(participant: &Participant) -> Markup {
         ParticipantKind::Webrtc => "WebRTC",
         ParticipantKind::Whip => "WHIP",
         ParticipantKind::Whep => "WHEP",
+        ParticipantKind::Sip => "SIP",
+        ParticipantKind::Phone => "phone",
     };
     html! {
         tr {

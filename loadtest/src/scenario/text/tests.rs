@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::ParticipantKind;
 use crate::scenario::{Capacity, Raised};
 
 const WHOLE: &str = r#"
@@ -158,10 +159,6 @@ fn what_a_kind_does_not_do_may_not_be_said_of_it() {
         assert!(text.contains("line 7") && text.contains(key), "{text}");
     }
     assert!(of("whep", "measure = 1").is_ok() && of("whip", "talk = \"never\"").is_ok());
-    for kind in ["sip", "phone"] {
-        let text = of(kind, "").expect_err("not built");
-        assert_eq!(text, format!("x.toml, line 5: `kind`: \"{kind}\" is not built yet"));
-    }
 }
 
 #[test]
@@ -242,5 +239,39 @@ fn whoever_has_no_camera_shows_nothing_and_says_nothing() {
     assert!(with("camera = true", "").is_ok_and(|scenario| scenario.rooms[0].groups[0].shows()));
     for group in ["camera = false", "camera = false\ntalk = \"turns\""] {
         assert!(refusal(group, "").contains("line 7: `camera`: without a picture"), "{group}");
+    }
+}
+
+#[test]
+fn who_calls_by_sip_has_its_own_sound_and_no_page() {
+    let group = |text: &str| {
+        let text = format!("name = \"x\"\nduration_s = 10\n[[rooms]]\n[[rooms.groups]]\ncount = 1\n{text}\n");
+        Scenario::parse(&text, "x.toml")
+            .map(|scenario| scenario.rooms[0].groups[0].clone())
+            .map_err(|error| error.to_string())
+    };
+    let phone = group("kind = \"phone\"").expect("is enough");
+    assert_eq!(
+        (phone.sound, phone.shows(), phone.speaks(), phone.sends()),
+        (AudioCodec::Pcma, false, true, true)
+    );
+    let silent = group("kind = \"phone\"\nsound = \"pcmu\"\ntalk = \"never\"").expect("is right");
+    assert_eq!((silent.sound, silent.speaks(), silent.sends()), (AudioCodec::Pcmu, false, true));
+    let room = group("kind = \"sip\"\ncodec = \"h264\"\nsize = \"720p\"").expect("is right");
+    assert_eq!(
+        (room.sound, room.codec, room.height, room.shows()),
+        (AudioCodec::Opus, VideoCodec::H264, 720, true)
+    );
+    for (text, why) in [
+        ("kind = \"phone\"\ncodec = \"vp8\"", "line 7: `codec`: a telephone has sound alone"),
+        ("kind = \"phone\"\nsize = \"360p\"", "line 7: `size`: a telephone has sound alone"),
+        ("kind = \"phone\"\noverlay = true", "line 7: `overlay`: a telephone has sound alone"),
+        ("kind = \"sip\"\nlayout = \"grid\"", "line 7: `layout`: a room system has no page"),
+        ("kind = \"webrtc\"\nsound = \"pcma\"", "line 7: `sound`: goes with kind"),
+        ("kind = \"whep\"\nsound = \"opus\"", "line 7: `sound`: goes with kind"),
+        ("kind = \"phone\"\nsound = \"g729\"", "line 7: `sound`: unknown variant `g729`"),
+    ] {
+        let refused = group(text).expect_err(why);
+        assert!(refused.contains(why), "{text}: {refused}");
     }
 }
