@@ -45,6 +45,12 @@ pub const SIP_DEVICES_MAX: usize = 5_000;
 pub const SIP_BINDINGS_PER_DEVICE_MAX: usize = 4;
 /// TCP and TLS connections on which devices are registered, apart from the others: strangers cannot take their places.
 pub const SIP_DEVICE_CONNECTIONS_MAX: usize = SIP_DEVICES_MAX;
+/// ICE candidates of one media line of a SIP device that are checked, the best first: interfaces, each by itself, by STUN and by TURN.
+pub const SIP_ICE_CANDIDATES_MAX: usize = 16;
+/// Addresses that signed checks of one media line may come from; one more is refused. A device behind a NAT that forgets is a few.
+pub const SIP_ICE_SOURCES_MAX: usize = 32;
+/// Fingerprints of one media line that are looked at: a certificate or two, by every hash there is.
+pub const SIP_FINGERPRINTS_MAX: usize = 8;
 
 // The house.
 

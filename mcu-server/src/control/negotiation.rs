@@ -172,7 +172,8 @@ impl Negotiation {
     }
 
     fn answer_sip(&self, leg: SipLeg, before: Option<Predecessor>, clock: NodeClock) -> Answered {
-        let config = self.sip.config(leg, before);
+        let base = ClockBase::new(clock.epoch());
+        let config = SipConfig { clock: Some(base), ..self.sip.config(leg, before) };
         let mut opened = Vec::new();
         let answered = {
             let mut open = self.sip.opener(leg, &mut opened);

@@ -6,7 +6,7 @@ use mcu_core::time::Mono;
 use std::time::{Duration, Instant};
 
 /// The `Instant` that is [`Mono::ZERO`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockBase {
     epoch: Instant,
 }

@@ -6,13 +6,15 @@
 
 use super::super::lines::Line;
 use super::floor;
-use super::offer::{Events, Feedback, Format, Plan, Protection, SipConfig, Taken};
+use super::offer::{Events, Feedback, Format, Plan, SipConfig, Taken};
+use super::protection::Protection;
 use super::standing::{LocalPorts, SdpOrigin};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use sdp_types::{
     Bandwidth, BandwidthType, Connection, Media, Origin, Rtcp, RtcpFb, RtcpFbCcm, RtcpFbNack, RtcpFbVal,
     RtpMap, Session, Time,
 };
+use std::net::SocketAddr;
 
 /// Milliseconds of sound in a packet of ours.
 pub(super) const PTIME_MS: u32 = 20;
@@ -85,8 +87,13 @@ fn accepted(offered: &Media, taken: &Taken, ports: &LocalPorts, config: &SipConf
         media.add_bandwidth(Bandwidth::new(BandwidthType::As, u64::from(config.receive_kbps_max)));
         describe_feedback(&mut media, pt, taken.feedback);
     }
-    if let Protection::Sdes(keys) = &taken.protection {
-        media.add_attribute_with_value("crypto", keys.attribute());
+    match &taken.protection {
+        Protection::Plain => {}
+        Protection::Sdes(keys) => media.add_attribute_with_value("crypto", keys.attribute()),
+        Protection::Dtls(terms) => {
+            let here = SocketAddr::new(config.advertised, ports.rtp.port());
+            terms.describe(&mut media, here);
+        }
     }
     describe_rtcp(&mut media, ports, taken.mux);
     if taken.line == Line::CONTENT_VIDEO {

@@ -1,16 +1,19 @@
 //! Leg: one media line of a SIP device, with sockets, keys and streams of its own.
 //!
 //! Flow: datagram -> [`Leg::rtp`] or [`Leg::rtcp`] -> `PeerEvent`s; payload -> [`Leg::seal`] -> datagram. Thread: io. Unauthenticated bytes change
-//! nothing but counters and, without SRTP, what `way` allows. Bounds: `STREAMS_PER_PEER_MAX` streams are remembered; one is followed at a time,
+//! nothing but counters and, without SRTP or before there are keys for it, what `way` allows. Bounds: `STREAMS_PER_PEER_MAX` streams are remembered; one is followed at a time,
 //! another takes its place when it has been silent. No allocation per packet but the shared arena's pages.
 
 use super::super::lines::{Line, LineCodec, Medium};
 use super::LocalPorts;
-use super::offer::{Feedback, Format, Protection, Taken};
+use super::handshake::HandshakeError;
+use super::link::Link;
+use super::offer::{Feedback, Format, SipConfig, Taken};
+use super::protection::Protection;
 use super::received::Received;
 use super::rtcp::{self, RTCP_BYTES_MAX, Sent, Words};
-use super::sdes::Chosen;
-use super::way::{Flow, Way};
+use super::seal::Seal;
+use super::way::{Flow, Trust, Way};
 use crate::payload::Vp8Numbers;
 use crate::receive::TelephoneEvents;
 use bytes::{Bytes, BytesMut};
@@ -19,7 +22,6 @@ use mcu_core::limits::STREAMS_PER_PEER_MAX;
 use mcu_core::media::packet::Packet;
 use mcu_core::time::{ClockRate, Mono};
 use rtp_types::RtpPacket;
-use srtp::Session;
 use std::net::SocketAddr;
 
 /// Bytes of the RTP header that we write: no contributing sources, no extension (RFC 3550 §5.1).
@@ -94,10 +96,13 @@ pub(super) struct Leg {
     events: Option<u8>,
     pressed: TelephoneEvents,
     feedback: Feedback,
-    /// What `inbound` opens and `outbound` seals with.
-    keys: Option<Chosen>,
-    inbound: Option<Session>,
-    outbound: Option<Session>,
+    /// As agreed.
+    protection: Protection,
+    /// It holds against whoever is on the way.
+    secured: bool,
+    seal: Seal,
+    /// Where the keys of `seal` do not stand in SDP: what gets them.
+    link: Option<Link>,
     /// Streams that have authenticated, the last heard last.
     authenticated: Vec<u32>,
     stream: Option<Received>,
@@ -113,24 +118,29 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    /// A leg for what was agreed. `None` when the SRTP library refuses the keys.
+    /// A leg for what was agreed. `None` when a library refuses the keys, or what is to get them.
     pub(super) fn new(
         taken: &Taken,
         ports: LocalPorts,
-        from: std::net::IpAddr,
+        config: &SipConfig,
         ssrc: u32,
         now: Mono,
     ) -> Option<Self> {
-        let (keys, inbound, outbound) = match &taken.protection {
-            Protection::Plain => (None, None, None),
-            Protection::Sdes(keys) => (Some(keys.clone()), Some(keys.inbound()?), Some(keys.outbound()?)),
+        let (seal, link, trust) = match &taken.protection {
+            Protection::Plain => (Seal::Clear, None, Trust::Signalling),
+            Protection::Sdes(keys) => (keys.seal()?, None, Trust::Packets),
+            Protection::Dtls(terms) => {
+                let here = SocketAddr::new(config.advertised, ports.rtp.port());
+                let link = Link::new(terms, here, config.clock?, now)?;
+                let trust = if terms.ice.is_some() { Trust::Checks } else { Trust::Signalling };
+                (Seal::Awaited, Some(link), trust)
+            }
         };
-        let secured = keys.is_some();
         Some(Self {
             line: taken.line,
             ports,
             mux: taken.mux,
-            way: Way::new(taken.rtp, taken.rtcp, from, secured, now),
+            way: Way::new(taken.rtp, taken.rtcp, config.from, trust, now),
             receives: taken.receives(),
             sends: taken.sends(),
             codec: taken.format.codec(),
@@ -139,9 +149,10 @@ impl Leg {
             events: taken.events.map(|events| events.payload_type),
             pressed: TelephoneEvents::default(),
             feedback: taken.feedback,
-            keys,
-            inbound,
-            outbound,
+            protection: taken.protection.clone(),
+            secured: taken.protection.is_secured(config),
+            seal,
+            link,
             authenticated: Vec::with_capacity(STREAMS_PER_PEER_MAX),
             stream: None,
             ssrc,
@@ -158,17 +169,17 @@ impl Leg {
     /// opened then must not be opened again. Our own stream goes on as well while its codec does, and true says so: devices take a new
     /// SSRC for somebody else, or not at all. With another codec it begins anew, as under one key no two have the same numbers.
     pub(super) fn succeed(&mut self, before: &mut Self) -> bool {
-        self.way.succeed(&before.way);
-        let key = |keys: &Option<Chosen>| keys.as_ref().map(|keys| keys.theirs().clone());
-        if key(&self.keys) != key(&before.keys) {
+        let same = self.protection.goes_on(&before.protection);
+        self.way.succeed(&before.way, same);
+        if !same {
             return false;
         }
-        std::mem::swap(&mut self.inbound, &mut before.inbound);
         std::mem::swap(&mut self.authenticated, &mut before.authenticated);
         let goes_on = self.codec == before.codec;
+        self.seal.succeed(&mut before.seal, goes_on);
+        std::mem::swap(&mut self.link, &mut before.link);
         if goes_on {
             // Swapped, so that the one before says goodbye for a stream that nobody knows.
-            std::mem::swap(&mut self.outbound, &mut before.outbound);
             std::mem::swap(&mut self.ssrc, &mut before.ssrc);
             (self.packets, self.bytes, self.last_sent) = (before.packets, before.bytes, before.last_sent);
         }
@@ -184,17 +195,64 @@ impl Leg {
         self.receives
     }
 
-    pub(super) const fn sends(&self) -> bool {
-        self.sends
+    pub(super) fn sends(&self) -> bool {
+        self.sends && self.may_send()
     }
 
-    /// Whether its packets are SRTP, both ways.
+    /// Whether its packets are SRTP, both ways, under keys that nobody on the way could have made his own.
     pub(super) const fn is_secured(&self) -> bool {
-        self.inbound.is_some() && self.outbound.is_some()
+        self.secured
     }
 
-    pub(super) const fn keys(&self) -> Option<&Chosen> {
-        self.keys.as_ref()
+    pub(super) const fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// Whether it has all that packets need to flow.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.seal.is_ready()
+    }
+
+    /// Whether the device has given the line up, or does not answer for it any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_lost)
+    }
+
+    fn may_send(&self) -> bool {
+        self.is_ready() && !self.is_lost()
+    }
+
+    /// Takes a datagram that is neither RTP nor RTCP; false when it was refused. [`go_on`](Self::go_on) afterwards.
+    pub(super) fn negotiate(&mut self, bytes: &[u8], source: SocketAddr, now: Mono) -> bool {
+        self.link.as_mut().is_some_and(|link| link.take(bytes, source, &mut self.way, now))
+    }
+
+    /// Lets the negotiation of its keys and its path go on; its datagrams go to `send`.
+    ///
+    /// # Errors
+    /// The line will not have keys.
+    pub(super) fn go_on(
+        &mut self,
+        now: Mono,
+        send: &mut dyn FnMut(SocketAddr, Bytes),
+    ) -> Result<(), HandshakeError> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if let Some(seal) = link.run(now, &mut self.way, send)? {
+            self.seal = seal;
+        }
+        Ok(())
+    }
+
+    /// When [`go_on`](Self::go_on) is due, if ever.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.link.as_ref().and_then(Link::due)
+    }
+
+    /// Ends what was negotiated; the last datagrams go to `send`.
+    pub(super) fn close(&mut self, send: &mut dyn FnMut(SocketAddr, Bytes)) {
+        if let Some(link) = &mut self.link {
+            link.close(&self.way, send);
+        }
     }
 
     #[cfg(test)]
@@ -208,8 +266,8 @@ impl Leg {
     }
 
     /// Whether pictures may go where they were asked for.
-    pub(super) const fn may_send_pictures(&self) -> bool {
-        self.sends && self.way.is_vouched()
+    pub(super) fn may_send_pictures(&self) -> bool {
+        self.sends() && self.way.is_vouched()
     }
 
     /// Takes an RTP packet.
@@ -219,7 +277,7 @@ impl Leg {
         }
         arena.scratch.clear();
         arena.scratch.extend_from_slice(bytes);
-        if self.inbound.as_mut().is_some_and(|session| session.unprotect(&mut arena.scratch).is_err()) {
+        if !self.seal.open(&mut arena.scratch) {
             return Taking::Refused;
         }
         let Ok(packet) = RtpPacket::parse(&arena.scratch) else { return Taking::Refused };
@@ -262,10 +320,7 @@ impl Leg {
         self.authenticated.retain(|known| *known != ssrc);
         if self.authenticated.len() == STREAMS_PER_PEER_MAX {
             let silent = self.authenticated.remove(0);
-            if let Some(session) = &mut self.inbound {
-                // It has it, or has nothing to forget.
-                let _ = session.remove_stream(silent);
-            }
+            self.seal.forget(silent);
         }
         self.authenticated.push(ssrc);
     }
@@ -305,7 +360,7 @@ impl Leg {
         }
         arena.scratch.clear();
         arena.scratch.extend_from_slice(bytes);
-        if self.inbound.as_mut().is_some_and(|session| session.unprotect_rtcp(&mut arena.scratch).is_err()) {
+        if !self.seal.open_rtcp(&mut arena.scratch) {
             return false;
         }
         if let Some(ssrc) = arena.scratch.get(4..8).and_then(|bytes| bytes.first_chunk()) {
@@ -326,7 +381,7 @@ impl Leg {
         true
     }
 
-    /// Seals a payload; `None` when the SRTP library refuses (a key at the end of its life).
+    /// Seals a payload; `None` when there is no key, or one at the end of its life.
     pub(super) fn seal(&mut self, payload: &[u8], head: &Head, arena: &mut Arena) -> Option<Bytes> {
         let scratch = &mut arena.scratch;
         scratch.clear();
@@ -339,7 +394,7 @@ impl Leg {
         if let Some(numbers) = head.vp8 {
             numbers.write(&mut scratch[HEADER_BYTES..]);
         }
-        if self.outbound.as_mut().is_some_and(|session| session.protect(scratch).is_err()) {
+        if !self.seal.close(scratch) {
             return None;
         }
         self.packets = self.packets.wrapping_add(1);
@@ -360,7 +415,7 @@ impl Leg {
         self.wants_keyframe
     }
 
-    /// Our words of this moment, sealed. `None` when the SRTP library refuses.
+    /// Our words of this moment, sealed. `None` when there is no key for them, or nobody who wants them.
     pub(super) fn words(
         &mut self,
         cname: &str,
@@ -397,7 +452,7 @@ impl Leg {
         let len = words.write(now, &mut buffer)?;
         arena.scratch.clear();
         arena.scratch.extend_from_slice(&buffer[..len]);
-        if self.outbound.as_mut().is_some_and(|session| session.protect_rtcp(&mut arena.scratch).is_err()) {
+        if self.is_lost() || !self.seal.close_rtcp(&mut arena.scratch) {
             return None;
         }
         let len = arena.scratch.len();

@@ -4,21 +4,29 @@
 //! [`webrtc`](super::webrtc): every call that takes `now` may leave outputs; drain [`SipPeer::poll`], then sleep until [`SipPeer::next_timeout`].
 //! Bounds: three lines, streams by `leg`, unsent packets by `send::Pacer`, a report a second and line.
 //!
-//! SRTP is the `srtp` library's, RTP and RTCP are read and written by `rtp-types` and `rtcp-types`. What is ours: which line takes what
-//! (`offer`, `answer`), which keys (`sdes`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
+//! SRTP is the `srtp` library's, DTLS `dimpl`'s, ICE str0m's agent; RTP and RTCP are read and written by `rtp-types` and `rtcp-types`. What is ours: which line
+//! takes what (`offer`, `answer`), which keys (`sdes`, `link`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
 
 mod answer;
 mod floor;
+mod fingerprint;
+mod handshake;
+mod ice;
 mod leg;
 mod limits;
+mod link;
 mod offer;
 mod proposal;
+mod protection;
 mod received;
 mod rtcp;
 mod sdes;
+mod seal;
 mod standing;
+mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traffic;
 mod way;
 
 pub use floor::FloorControl;
@@ -29,14 +37,14 @@ pub use standing::{LocalPorts, Standing};
 
 use super::lines::{Line, LineState, Medium};
 use super::negotiate::{Answer, NegotiateError};
-use super::webrtc::{PeerCounters, SendError, SendMeta};
-use super::{CloseReason, Datagram, PeerEvent, PeerOutput, PeerStats, Proto, Transmit};
+use super::webrtc::{CONNECT_TIMEOUT, PeerCounters, SendError, SendMeta};
+use super::{CloseReason, Datagram, PeerEvent, PeerOutput, Proto, Transmit};
 use crate::rate::LossEstimate;
 use crate::send::Pacer;
 use leg::{Arena, Head, Leg, Taking};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
-use offer::{Plan, Protection, Taken};
+use offer::{Plan, Taken};
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use rtcp::Heard;
@@ -44,6 +52,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use traffic::{Traffic, round_trip};
 
 /// How often each line reports (RFC 4585 §3.5.3 allows it at these rates).
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,23 +75,15 @@ pub struct SipPeer {
     outbox: VecDeque<PeerOutput>,
     pacer: Pacer,
     estimate: LossEstimate,
+    /// Every line has keys. Those that are negotiated may take until then.
+    connected: bool,
+    connected_until: Mono,
     closed: bool,
     next_report: Mono,
     /// When something last authenticated.
     heard: Mono,
     counters: PeerCounters,
     stats: Traffic,
-}
-
-/// What the next figures are made of.
-#[derive(Debug, Default)]
-struct Traffic {
-    received_bytes: u64,
-    sent_bytes: u64,
-    since: Mono,
-    rtt: Option<Duration>,
-    /// Out of 256.
-    send_loss: Option<u8>,
 }
 
 impl std::fmt::Debug for SipPeer {
@@ -109,9 +110,9 @@ impl SipPeer {
     ) -> Result<(Self, Answer), NegotiateError> {
         let mut plan = Plan::make(offer, config)?;
         for taken in &mut plan.taken {
-            let before = config.standing.as_ref().and_then(|standing| standing.keys(taken.line));
-            if let (Protection::Sdes(keys), Some(before)) = (&mut taken.protection, before) {
-                keys.follow(before);
+            let standing = config.standing.as_ref();
+            if let Some(before) = standing.and_then(|standing| standing.protection(taken.line)) {
+                taken.protection.follow(before);
             }
         }
         let mut ports = Vec::with_capacity(plan.taken.len());
@@ -138,34 +139,44 @@ impl SipPeer {
         let mut legs = Vec::with_capacity(plan.taken.len());
         for (taken, ports) in plan.taken.iter().zip(ports) {
             let ssrc = OsRng.try_next_u32().map_err(|_| no_randomness())?;
-            let leg = Leg::new(taken, *ports, config.from, ssrc, now);
-            legs.push(leg.ok_or_else(|| refused("the SRTP library does not take the keys"))?);
+            let leg = Leg::new(taken, *ports, config, ssrc, now);
+            legs.push(leg.ok_or_else(|| refused("the libraries of SRTP and DTLS do not take the keys"))?);
         }
-        let estimate = LossEstimate::new(config.start_kbps, kbps_max(plan));
-        let connected = [
-            PeerOutput::Event(PeerEvent::Connected),
-            PeerOutput::Event(PeerEvent::Estimate { kbps: estimate.kbps() }),
-        ];
-        Ok(Self {
-            lines: plan.taken.iter().map(line_state).collect(),
+        let estimate = LossEstimate::new(config.start_kbps, plan.kbps_max().min(KBPS_MAX));
+        let told = PeerOutput::Event(PeerEvent::Estimate { kbps: estimate.kbps() });
+        let mut peer = Self {
+            lines: plan.taken.iter().map(Taken::line_state).collect(),
             legs,
             origin,
             cname: cname().map_err(|_| no_randomness())?,
             arena: Arena::new(),
-            outbox: VecDeque::from(connected),
+            outbox: VecDeque::new(),
             pacer: Pacer::new(estimate.kbps()),
             estimate,
+            connected: false,
+            connected_until: now + CONNECT_TIMEOUT,
             closed: false,
             next_report: now + REPORT_INTERVAL,
             heard: now,
             counters: PeerCounters::default(),
             stats: Traffic { since: now, ..Traffic::default() },
-        })
+        };
+        peer.connect();
+        peer.outbox.push_back(told);
+        Ok(peer)
+    }
+
+    /// Says that media may flow, once every line has its keys.
+    fn connect(&mut self) {
+        if !self.connected && self.legs.iter().all(Leg::is_ready) {
+            self.connected = true;
+            self.outbox.push_back(PeerOutput::Event(PeerEvent::Connected));
+        }
     }
 
     /// What the next session of the same call takes over.
     pub fn standing(&self) -> Standing {
-        let lines = self.legs.iter().map(|leg| (leg.line, leg.ports, leg.keys().cloned())).collect();
+        let lines = self.legs.iter().map(|leg| (leg.line, leg.ports, leg.protection().clone())).collect();
         Standing { origin: self.origin, lines }
     }
 
@@ -181,6 +192,7 @@ impl SipPeer {
                 go_on.push(leg.line);
             }
         }
+        self.connect();
         go_on
     }
 
@@ -203,9 +215,32 @@ impl SipPeer {
             // RFC 5761 §4.
             [128..=191, 192..=223, ..] => self.rtcp(at, datagram, now),
             [128..=191, _, ..] => self.rtp(at, datagram, now),
-            // Keep-alives, STUN of devices that try everything.
+            // STUN and DTLS (RFC 7983); keep-alives, and STUN of devices that try everything.
+            _ if self.legs[at].negotiate(datagram.bytes, datagram.source, now) => self.go_on(at, now),
             _ => self.counters.refused += 1,
         }
+    }
+
+    /// Lets the negotiation of a line's keys and path go on.
+    fn go_on(&mut self, at: usize, now: Mono) {
+        let (leg, outbox) = (&mut self.legs[at], &mut self.outbox);
+        let (source, was_lost) = (leg.ports.rtp, leg.is_lost());
+        let mut send = |destination, bytes| {
+            let transmit = Transmit { proto: Proto::Udp, source, destination, bytes };
+            outbox.push_back(PeerOutput::Transmit(transmit));
+        };
+        if let Err(error) = leg.go_on(now, &mut send) {
+            tracing::info!(%error, "a line of a SIP device gets no keys");
+            return self.end(CloseReason::Fault, now);
+        }
+        if leg.is_lost() && !was_lost {
+            // What waits may be for a line that wants nothing more (RFC 7675 §5.1).
+            self.pacer.clear();
+        }
+        if self.legs.iter().all(Leg::is_lost) {
+            return self.end(CloseReason::ConsentLost, now);
+        }
+        self.connect();
     }
 
     fn rtp(&mut self, at: usize, datagram: &Datagram<'_>, now: Mono) {
@@ -264,7 +299,16 @@ impl SipPeer {
             self.end(CloseReason::ConsentLost, now);
             return;
         }
-        if now >= self.next_report {
+        if !self.connected && now >= self.connected_until {
+            self.end(CloseReason::NeverConnected, now);
+            return;
+        }
+        for at in 0..self.legs.len() {
+            if self.legs[at].due().is_some_and(|due| due <= now) && !self.closed {
+                self.go_on(at, now);
+            }
+        }
+        if now >= self.next_report && !self.closed {
             self.next_report = now + REPORT_INTERVAL;
             (0..self.legs.len()).for_each(|at| self.report(at, false, now));
             let figures = self.stats.take(now);
@@ -303,8 +347,8 @@ impl SipPeer {
         if self.closed {
             return None;
         }
-        let paced = self.pacer.deadline();
-        Some(paced.map_or(self.next_report, |at| at.min(self.next_report)))
+        let negotiated = self.legs.iter().filter_map(Leg::due);
+        negotiated.chain(self.pacer.deadline()).chain([self.next_report]).min()
     }
 
     /// What was agreed for `line`.
@@ -317,14 +361,15 @@ impl SipPeer {
         Some(self.line(line)?.send_video?.codec)
     }
 
-    /// Whether every line that was agreed is SRTP. Its keys are secret: where the way that SDP came by is not, they are not taken.
+    /// Whether every line that was agreed is SRTP, under keys that nobody on the way has: where the way that SDP came by can be read keys in it are
+    /// not taken, and where it can be changed those of a handshake count for nothing.
     pub fn is_secured(&self) -> bool {
         self.legs.iter().all(Leg::is_secured)
     }
 
-    /// Whether media may flow: from the answer on.
+    /// Whether media may flow: from the answer on, or, where keys are negotiated, from when every line has its own.
     pub const fn is_connected(&self) -> bool {
-        !self.closed
+        self.connected && !self.closed
     }
 
     /// Whether the leg is over; it then has no outputs any more but those already made.
@@ -416,6 +461,14 @@ impl SipPeer {
     fn end(&mut self, reason: CloseReason, now: Mono) {
         self.pacer.clear();
         (0..self.legs.len()).for_each(|at| self.report(at, true, now));
+        let Self { legs, outbox, .. } = self;
+        for leg in legs {
+            let source = leg.ports.rtp;
+            leg.close(&mut |destination, bytes| {
+                let transmit = Transmit { proto: Proto::Udp, source, destination, bytes };
+                outbox.push_back(PeerOutput::Transmit(transmit));
+            });
+        }
         self.closed = true;
         self.outbox.push_back(PeerOutput::Event(PeerEvent::Closed(reason)));
     }
@@ -432,52 +485,6 @@ const fn refused(reason: &'static str) -> NegotiateError {
 
 const fn no_randomness() -> NegotiateError {
     refused("the system has no randomness to give")
-}
-
-impl Traffic {
-    /// The figures since the last time.
-    fn take(&mut self, now: Mono) -> PeerStats {
-        let micros = now.since(self.since).as_micros().max(1);
-        let kbps = |bytes: u64| u32::try_from(u128::from(bytes) * 8_000 / micros).unwrap_or(u32::MAX);
-        let figures = PeerStats {
-            rtt: self.rtt,
-            send_loss_permille: self.send_loss.map(|lost| (u32::from(lost) * 1_000 / 256) as u16),
-            receive_loss_permille: None,
-            receive_kbps: kbps(self.received_bytes),
-            send_kbps: kbps(self.sent_bytes),
-        };
-        *self = Self { since: now, rtt: self.rtt, ..Self::default() };
-        figures
-    }
-}
-
-/// What the way to the device is estimated to carry at most: what it says of its picture. What it says of its sound is no bound for that.
-fn kbps_max(plan: &Plan) -> u32 {
-    let picture = plan.taken.iter().find(|taken| taken.line.medium == Medium::Video);
-    picture.and_then(|taken| taken.kbps_max).map_or(KBPS_MAX, |kbps| kbps.min(KBPS_MAX))
-}
-
-fn line_state(taken: &Taken) -> LineState {
-    let audio = taken.line.medium == Medium::Audio;
-    LineState {
-        line: taken.line,
-        mid: taken.place.to_string().into(),
-        receives: taken.receives(),
-        send_video: taken.send_video(),
-        send_audio: (audio && taken.sends()).then_some(taken.payload_type),
-        receivable: vec![taken.receivable()],
-    }
-}
-
-/// RFC 3550 §6.4.1: from the report of ours that the far end speaks of. `None` where it speaks of none.
-fn round_trip(last_report: u32, since_report: u32, now: Mono) -> Option<Duration> {
-    if last_report == 0 {
-        return None;
-    }
-    let middle = (rtcp::ntp(now) >> 16) as u32;
-    let units = middle.wrapping_sub(last_report).wrapping_sub(since_report);
-    // Under an hour, and not before it was sent: anything else is a far end that cannot count.
-    (units < 3_600 << 16).then(|| Duration::from_nanos((u64::from(units) * 1_000_000_000) >> 16))
 }
 
 fn cname() -> Result<String, rand::rand_core::OsError> {

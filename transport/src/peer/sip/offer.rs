@@ -4,19 +4,20 @@
 //! size; what is kept is at most one sound line and two of pictures. Bounds: `SDP_MEDIA_LINES_ANSWERED_MAX` media lines, [`FORMATS_MAX`]
 //! formats of each. An offer contains addresses that its sender does not own: see `way` for what may be sent there.
 
-use super::super::lines::{H264Format, Line, LineCodec, Medium, ReceiveCodec, SendCodec};
+use super::super::ClockBase;
+use super::super::lines::{H264Format, Line, LineCodec, LineState, Medium, ReceiveCodec, SendCodec};
 use super::super::negotiate::NegotiateError;
 use super::super::{guard, narrow};
 use super::floor::{self, FloorControl};
 use super::limits;
-use super::sdes::Chosen;
+use super::protection::Protection;
 use super::standing::Standing;
 use mcu_core::limits::{SDP_BYTES_MAX, SDP_MEDIA_LINES_ANSWERED_MAX};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::media::picture_limits::PictureLimits;
 use sdp_types::{
     BandwidthType, Connection, Direction, Fmtp, Media, MediaType, Rtcp, RtcpFb, RtcpFbCcm, RtcpFbNack,
-    RtcpFbPt, RtcpFbVal, RtpMap, Session, TransportProto,
+    RtcpFbPt, RtcpFbVal, RtpMap, Session,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,6 +43,8 @@ pub struct SipConfig {
     pub receive_kbps_max: u32,
     /// Where the estimate of the way to the device starts, in kilobits per second.
     pub start_kbps: u32,
+    /// What DTLS and ICE tell time by. Without one neither is taken.
+    pub clock: Option<ClockBase>,
     /// The session before in the same call: its ports stay with the lines that stay.
     pub standing: Option<Standing>,
     /// The meeting's floor, for devices that ask for it by BFCP.
@@ -60,24 +63,10 @@ impl Default for SipConfig {
             video_codecs: VideoCodec::ALL.to_vec(),
             receive_kbps_max: 2_500,
             start_kbps: 1_500,
+            clock: None,
             standing: None,
             floor: None,
         }
-    }
-}
-
-/// How the packets of a line are protected.
-#[derive(Debug)]
-pub(super) enum Protection {
-    /// Not at all.
-    Plain,
-    /// SRTP with the keys of SDP.
-    Sdes(Chosen),
-}
-
-impl Protection {
-    const fn is_srtp(&self) -> bool {
-        matches!(self, Self::Sdes(_))
     }
 }
 
@@ -162,8 +151,21 @@ impl Taken {
         Some(SendCodec { codec, payload_type: self.payload_type, h264, limits, resend: false })
     }
 
-    pub(super) const fn receivable(&self) -> ReceiveCodec {
+    const fn receivable(&self) -> ReceiveCodec {
         ReceiveCodec { codec: self.format.codec(), payload_type: self.payload_type }
+    }
+
+    /// As everybody else knows the line.
+    pub(super) fn line_state(&self) -> LineState {
+        let audio = self.line.medium == Medium::Audio;
+        LineState {
+            line: self.line,
+            mid: self.place.to_string().into(),
+            receives: self.receives(),
+            send_video: self.send_video(),
+            send_audio: (audio && self.sends()).then_some(self.payload_type),
+            receivable: vec![self.receivable()],
+        }
     }
 }
 
@@ -215,6 +217,13 @@ impl Plan {
         let floor = config.floor.and_then(|_| floor::place(&session, &taken));
         Ok(Self { session, taken, floor })
     }
+
+    /// What the way to the device carries at most, in kilobits per second: what it says of its picture. What it says of its sound is no bound for
+    /// that.
+    pub(super) fn kbps_max(&self) -> u32 {
+        let picture = self.taken.iter().find(|taken| taken.line.medium == Medium::Video);
+        picture.and_then(|taken| taken.kbps_max).unwrap_or(u32::MAX)
+    }
 }
 
 /// Which line a medium is, unless it is turned off: sound, the person, or what the person shows (RFC 4796).
@@ -243,12 +252,13 @@ fn take(
 ) -> Result<Taken, NegotiateError> {
     let (format, payload_type) =
         format(media, line, config).ok_or(NegotiateError::NoCommonCodec { medium: line.medium })?;
-    let protection = protection(media, config)?;
-    let mux = media.has_attribute("rtcp-mux");
     let (rtp, rtcp) = addresses(media, session, config.advertised)?;
+    let protection = Protection::of(media, session, rtp, config)?;
+    let mux = media.has_attribute("rtcp-mux");
     let offered = direction(media).or_else(|| session_direction(session)).unwrap_or_default();
-    // RFC 3264 §8.4: an unspecified address is how devices put on hold before there were directions.
-    let wants = if rtp.ip().is_unspecified() { Direction::SendOnly } else { offered };
+    // RFC 3264 §8.4: an unspecified address is how devices put on hold before there were directions. With ICE it says that candidates tell.
+    let held = rtp.ip().is_unspecified() && !protection.has_ice();
+    let wants = if held { Direction::SendOnly } else { offered };
     Ok(Taken {
         place,
         line,
@@ -364,28 +374,6 @@ fn events(media: &Media, format: Format) -> Option<Events> {
     };
     let all = || payload_types(media).filter_map(offered);
     all().find(|events| events.clock_hz == codec.clock_rate().hz()).or_else(|| all().next())
-}
-
-fn protection(media: &Media, config: &SipConfig) -> Result<Protection, NegotiateError> {
-    let refused = |reason| Err(NegotiateError::Unacceptable { reason });
-    match media.parse_transport_proto() {
-        TransportProto::RtpSavp | TransportProto::RtpSavpf if !config.secure => {
-            refused("keys in SDP need signalling over TLS")
-        }
-        TransportProto::RtpSavp | TransportProto::RtpSavpf => match Chosen::of(media) {
-            Some(chosen) => Ok(Protection::Sdes(chosen)),
-            None => refused("no common SRTP crypto suite"),
-        },
-        // Keys beside a profile that does without are an offer of SRTP to whoever can (RFC 8643 §3.1).
-        TransportProto::RtpAvp | TransportProto::RtpAvpf => {
-            match config.secure.then(|| Chosen::of(media)).flatten() {
-                Some(chosen) => Ok(Protection::Sdes(chosen)),
-                None if config.plain_rtp => Ok(Protection::Plain),
-                None => refused("media must be encrypted (SRTP)"),
-            }
-        }
-        _ => refused("the transport of the media is not spoken"),
-    }
 }
 
 /// Where the device wants RTP and RTCP (RFC 3605 for the latter).

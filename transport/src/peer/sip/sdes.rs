@@ -3,6 +3,7 @@
 //! Flow: `offer` -> **here** -> `leg`. Keys are as secret as the way that SDP came by: the caller takes them from signalling
 //! over TLS only. Nothing here shows a key, in `Debug` or otherwise, but [`Chosen::attribute`], which is SDP.
 
+use super::seal::Seal;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -92,8 +93,29 @@ impl Key {
         Some(Self { bytes, suite })
     }
 
+    /// One that was agreed otherwise, its two parts by themselves. `None` when they are not as long as the suite has them.
+    pub(super) fn of_parts(suite: Suite, key: &[u8], salt: &[u8]) -> Option<Self> {
+        if key.len() + salt.len() != suite.key_bytes() {
+            return None;
+        }
+        let mut bytes = [0; KEY_BYTES_MAX];
+        bytes[..key.len()].copy_from_slice(key);
+        bytes[key.len()..suite.key_bytes()].copy_from_slice(salt);
+        Some(Self { bytes, suite })
+    }
+
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.suite.key_bytes()]
+    }
+
+    /// Opens what is sealed with it: any stream, with a replay window each. `None` when the library refuses.
+    pub(super) fn inbound(&self) -> Option<Session> {
+        Session::with_inbound_template(StreamPolicy { window_size: REPLAY_WINDOW, ..self.policy() }).ok()
+    }
+
+    /// Seals with it. `None` when the library refuses.
+    pub(super) fn outbound(&self) -> Option<Session> {
+        Session::with_outbound_template(self.policy()).ok()
     }
 
     /// The value of `a=crypto`: a secret.
@@ -156,15 +178,9 @@ impl Chosen {
         &self.theirs
     }
 
-    /// Opens what the far end sends: any stream of it, with a replay window each. `None` when the library refuses.
-    pub(super) fn inbound(&self) -> Option<Session> {
-        Session::with_inbound_template(StreamPolicy { window_size: REPLAY_WINDOW, ..self.theirs.policy() })
-            .ok()
-    }
-
-    /// Seals what we send. `None` when the library refuses.
-    pub(super) fn outbound(&self) -> Option<Session> {
-        Session::with_outbound_template(self.ours.policy()).ok()
+    /// What the packets of the line are opened and sealed with. `None` when the library refuses.
+    pub(super) fn seal(&self) -> Option<Seal> {
+        Seal::srtp(&self.theirs, &self.ours)
     }
 }
 
@@ -282,16 +298,14 @@ mod tests {
     fn two_ends_understand_each_other_in_every_suite_and_nobody_else_does() {
         for suite in Suite::BY_PREFERENCE {
             let key = |fill| Key { bytes: [fill; KEY_BYTES_MAX], suite };
-            let here = Chosen { tag: 1, theirs: key(1), ours: key(2) };
-            let there = Chosen { tag: 1, theirs: key(2), ours: key(1) };
-            let stranger = Chosen { tag: 1, theirs: key(3), ours: key(3) };
+            let (ours, stranger) = (key(2), key(3));
             let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7];
             packet.extend([0x5a; 160]);
             let plain = packet.clone();
-            here.outbound().expect("a session").protect(&mut packet).expect("sealed");
+            ours.outbound().expect("a session").protect(&mut packet).expect("sealed");
             assert_ne!(packet[12..172], plain[12..], "{suite:?}");
             let mut opened = packet.clone();
-            let mut inbound = there.inbound().expect("a session");
+            let mut inbound = ours.inbound().expect("a session");
             inbound.unprotect(&mut opened).expect("opened");
             assert_eq!(opened, plain, "{suite:?}");
             assert!(inbound.unprotect(&mut packet.clone()).is_err(), "{suite:?}: a replay");

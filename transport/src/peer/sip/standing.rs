@@ -4,6 +4,7 @@
 //! every refresh, opens no new holes in firewalls on the way (RFC 3264 §8.3.1 lets either side move; nobody likes it).
 
 use super::super::lines::Line;
+use super::protection::Protection;
 use super::sdes::Chosen;
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
@@ -48,7 +49,7 @@ impl SdpOrigin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub(super) origin: SdpOrigin,
-    pub(super) lines: Vec<(Line, LocalPorts, Option<Chosen>)>,
+    pub(super) lines: Vec<(Line, LocalPorts, Protection)>,
 }
 
 impl Standing {
@@ -57,9 +58,17 @@ impl Standing {
         self.lines.iter().find(|(known, ..)| *known == line).map(|(_, ports, _)| *ports)
     }
 
-    /// The keys that `line` has.
+    /// How `line` is protected.
+    pub(super) fn protection(&self, line: Line) -> Option<&Protection> {
+        self.lines.iter().find(|(known, ..)| *known == line).map(|(.., protection)| protection)
+    }
+
+    /// The keys of SDP that `line` has.
     pub(super) fn keys(&self, line: Line) -> Option<&Chosen> {
-        self.lines.iter().find(|(known, ..)| *known == line)?.2.as_ref()
+        match self.protection(line)? {
+            Protection::Sdes(keys) => Some(keys),
+            Protection::Plain | Protection::Dtls(_) => None,
+        }
     }
 
     /// How the next description is named: after `before`, if there is one.

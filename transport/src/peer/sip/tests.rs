@@ -1,5 +1,7 @@
 //! A SIP peer against a far end that is not ours: sealed by the SRTP library itself, written by hand.
 
+pub(super) mod negotiated;
+
 use super::*;
 use crate::peer::LineCodec;
 use base64::Engine as _;
