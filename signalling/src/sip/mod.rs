@@ -39,6 +39,7 @@ use flow::Told;
 use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX, SIP_DEVICE_CONNECTIONS_MAX};
 use rsipstack::EndpointBuilder;
 use rsipstack::platform::CancellationToken;
+use rsipstack::transaction::Endpoint;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transport::SipAddr;
 use rsipstack::transport::transport_layer::{DomainResolver, TransportLayer};
@@ -151,13 +152,7 @@ impl SipServer {
         let told = Told::new(&options.host, port("UDP"), port("TCP"), port("TLS"));
 
         let stack = CancellationToken::new();
-        let layer = TransportLayer::new_with_domain_resolver(stack.clone(), Box::new(NoNames));
-        let endpoint = EndpointBuilder::new()
-            .with_user_agent("mcu")
-            .with_transport_layer(layer)
-            .with_cancel_token(stack.clone())
-            .with_option(timers(options.t1))
-            .build();
+        let endpoint = endpoint(&stack, options.t1);
         let inner = Arc::clone(&endpoint.inner);
         let board = Switchboard::new(
             state,
@@ -234,9 +229,16 @@ impl SipServer {
     }
 }
 
-/// RFC 3261 §17, table 4.
-fn timers(t1: Duration) -> EndpointOption {
-    EndpointOption { t1, t2: t1 * 8, t4: t1 * 10, t1x64: t1 * 64, ..EndpointOption::default() }
+/// The library's half, with the timers of RFC 3261 §17, table 4.
+fn endpoint(stack: &CancellationToken, t1: Duration) -> Endpoint {
+    let layer = TransportLayer::new_with_domain_resolver(stack.clone(), Box::new(NoNames));
+    let timers = EndpointOption { t1, t2: t1 * 8, t4: t1 * 10, t1x64: t1 * 64, ..EndpointOption::default() };
+    EndpointBuilder::new()
+        .with_user_agent("mcu")
+        .with_transport_layer(layer)
+        .with_cancel_token(stack.clone())
+        .with_option(timers)
+        .build()
 }
 
 /// Takes the port of BFCP, by UDP and TCP.

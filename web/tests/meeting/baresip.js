@@ -4,9 +4,11 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ended, freePort, load, record, until } from './node.js';
 
 const MODULES = '/usr/lib/baresip/modules';
+const KEY_SOURCE = fileURLToPath(new URL('baresip_key.c', import.meta.url));
 
 /** What `mcu-load devices` makes of a sender, as baresip can read it: a quarter of an hour. */
 async function devices(dir, sender) {
@@ -27,6 +29,16 @@ async function made(tool, words) {
   const child = spawn(tool, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = record(child);
   if ((await ended(child)) !== 0) throw new Error(`${tool}: ${log()}`);
+}
+
+/** A certificate that the node's DTLS takes, and what makes baresip take it: its environment. */
+async function dtlsKey(folder) {
+  const [pem, certificate, library] = ['dtls.pem', 'dtls-certificate.pem', 'key.so'].map((name) => join(folder, name));
+  const curve = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=device'.split(' ');
+  await made('openssl', [...curve, '-keyout', pem, '-out', certificate]);
+  await writeFile(pem, Buffer.concat([await readFile(certificate), await readFile(pem)]));
+  await made('cc', ['-shared', '-fPIC', '-O1', '-o', library, KEY_SOURCE]);
+  return { LD_PRELOAD: library, BARESIP_DTLS_PEM: pem };
 }
 
 /** The answer to a command, by the module `ctrl_tcp`: JSON in netstrings. */
@@ -51,16 +63,19 @@ async function command(port, words, params = '') {
 
 /**
  * Starts a client that calls `uri`.
- * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string}} who
- *   `media`: baresip's name of the media encryption; without it there is none.
+ * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string, nat?: string}} who
+ *   `media`, `nat`: baresip's names of the media encryption and of NAT traversal; without them there is none.
  */
-export async function call({ dir, sender, name, uri, audio, video, media }) {
+export async function call({ dir, sender, name, uri, audio, video, media, nat }) {
   const folder = join(dir, `baresip-${sender}`);
   await mkdir(folder);
   const { film, speech } = await devices(folder, sender);
   const [sip, control] = [await freePort(), await freePort()];
   const modules = ['opus', 'g711', 'g722', 'aufile', 'sndfile', 'srtp', 'ctrl_tcp'];
   if (video) modules.push('avcodec', 'avformat', 'fakevideo', 'vp8', 'snapshot');
+  const dtls = media === 'dtls_srtp';
+  if (dtls) modules.push(media);
+  if (nat) modules.push(nat);
   await writeFile(
     join(folder, 'config'),
     [
@@ -71,7 +86,7 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
       ...['ausrc_srate 48000', 'auplay_srate 48000', 'ausrc_channels 1', 'auplay_channels 1'],
       `video_source avformat,${film}`,
       ...['video_display fakevideo,nil', 'video_size 640x360', 'video_bitrate 800000', 'video_fps 30'],
-      ...['rtp_ports 20000-21999', 'rtp_bandwidth 512-2048', 'rtcp_mux no', 'jitter_buffer_type fixed', 'jitter_buffer_delay 5-10'],
+      ...['rtp_ports 20000-21999', 'rtp_bandwidth 512-2048', `rtcp_mux ${dtls ? 'yes' : 'no'}`, 'jitter_buffer_type fixed', 'jitter_buffer_delay 5-10'],
       `module_path ${MODULES}`,
       ...modules.map((module) => `module ${module}.so`),
       ...['module_tmp uuid.so', 'module_tmp account.so', 'module_app menu.so'],
@@ -82,15 +97,22 @@ export async function call({ dir, sender, name, uri, audio, video, media }) {
   const transport = /transport=(\w+)/.exec(uri)[1];
   const account = [
     `"${name}" <sip:${sender}@127.0.0.1;transport=${transport}>`,
-    ...['regint=0', ...(media ? [`mediaenc=${media}`] : []), `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
+    ...['regint=0', ...(media ? [`mediaenc=${media}`] : []), ...(nat ? [`medianat=${nat}`] : []), `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
   ];
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
   await writeFile(join(folder, 'contacts'), '');
-  const child = spawn('baresip', ['-f', folder, '-v', '-e', `/dial ${uri}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = dtls ? { ...process.env, ...(await dtlsKey(folder)) } : process.env;
+  const child = spawn('baresip', ['-f', folder, '-v', '-e', `/dial ${uri}`], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const [log, exit] = [record(child), ended(child)];
+  const printed = [];
+  [child.stdout, child.stderr].forEach((stream) => stream.on('data', (text) => printed.push(text)));
   let pictures = 0;
   return {
     log,
+    /** How often it has printed what matches. */
+    said: (pattern) => [...printed.join('').matchAll(pattern)].length,
+    /** Bits a second of sound that reach it, as it says itself. */
+    hearsAt: () => Number([...printed.join('').matchAll(/ audio=\d+\/(\d+) /g)].at(-1)?.[1] ?? 0),
     /** Does what is typed on a console: `hangup`, `mute`, ... */
     tell: (words, params) => command(control, words, params),
     /** What it is shown, as PNG. */

@@ -25,7 +25,7 @@ fn refusals_say_why() {
 fn whoever_asks_last_shares_but_no_guest_after_a_host() {
     let mut meeting = Meeting::of_browsers(2, true);
     meeting.enter(p(3), Via::Sip, false, false);
-    meeting.enter_as(p(4), Via::Browser, Role::Host);
+    meeting.join_as(Role::Host, p(4), Via::Browser, true).expect("there is room");
     let holders = |meeting: &Meeting| {
         let told = meeting.log.iter().filter_map(|(_, effect)| match effect {
             Effect::Event { to: To::All, event: Event::Floor { holder } } => {

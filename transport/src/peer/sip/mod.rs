@@ -8,8 +8,8 @@
 //! takes what (`offer`, `answer`), which keys (`sdes`, `link`), where packets go (`way`), and when reports leave. Lost packets are not sent again.
 
 mod answer;
-mod floor;
 mod fingerprint;
+mod floor;
 mod handshake;
 mod ice;
 mod leg;
