@@ -57,6 +57,7 @@ impl Meeting {
                 role: Role::Guest,
                 via: Via::Browser,
                 overlay: self.overlay,
+                invited: false,
                 joined_at_unix_s: 0,
             };
             let receives = Receives { main: line, content: line, sound: Some(AudioCodec::Opus) };

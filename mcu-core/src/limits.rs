@@ -51,6 +51,12 @@ pub const SIP_ICE_CANDIDATES_MAX: usize = 16;
 pub const SIP_ICE_SOURCES_MAX: usize = 32;
 /// Fingerprints of one media line that are looked at: a certificate or two, by every hash there is.
 pub const SIP_FINGERPRINTS_MAX: usize = 8;
+/// Calls that the node makes at a time, or remembers for a minute to have made in vain.
+pub const SIP_CALLS_OUT_MAX: usize = 200;
+/// Trunks: each of those by TCP or TLS has a connection that is kept.
+pub const SIP_TRUNKS_MAX: usize = 16;
+/// The longest that a call of the node's may ring; RFC 3261 §16.6 has proxies wait three minutes.
+pub const SIP_RING_MAX: Duration = Duration::from_secs(120);
 
 // The house.
 

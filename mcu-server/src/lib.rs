@@ -10,6 +10,7 @@
 //! | `prompts` | what is said by voice |
 //! | `node` | every thread and queue, put together |
 //! | `serve`, `listen` | listeners, signals, announcement |
+//! | `trunks` | by which ways SIP calls out |
 //! | `admin`, `devices`, `private` | the administrator's token; devices that may register; files that are their owner's alone |
 //! | `doctor` | `mcu doctor` and `mcu check-config` |
 
@@ -36,4 +37,5 @@ pub mod serve;
 pub mod store;
 pub mod threads;
 pub mod tls;
+pub mod trunks;
 pub mod web;

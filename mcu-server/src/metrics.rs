@@ -79,6 +79,8 @@ const GATHERED: &[Row] = &[
         Unit::Count,
         "Registrations by SIP that were refused, for whatever reason",
     ),
+    ("mcu_sip_calls_out_answered_total", true, Unit::Count, "Calls of the node's own that were answered"),
+    ("mcu_sip_calls_out_failed_total", true, Unit::Count, "Calls of the node's own that came to nothing"),
     (
         "mcu_sip_messages_dropped_total",
         true,
@@ -178,6 +180,8 @@ impl Metrics {
         gauge!("mcu_sip_devices").set(sources.sip.devices.load(Ordering::Relaxed) as f64);
         counter!("mcu_sip_registrations_refused_total")
             .absolute(sources.sip.registrations_refused.load(Ordering::Relaxed));
+        counter!("mcu_sip_calls_out_answered_total").absolute(sources.sip.made.load(Ordering::Relaxed));
+        counter!("mcu_sip_calls_out_failed_total").absolute(sources.sip.failed.load(Ordering::Relaxed));
         counter!("mcu_sip_messages_dropped_total").absolute(sources.sip.dropped.load(Ordering::Relaxed));
         counter!("mcu_bfcp_messages_dropped_total")
             .absolute(sources.sip.floor_dropped.load(Ordering::Relaxed));

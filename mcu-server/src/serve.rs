@@ -7,6 +7,7 @@ use crate::listen::{ListenError, Listening};
 use crate::node::{self, Node, StartError};
 use crate::store::StoreError;
 use crate::tls::{self, Identity, TlsError};
+use crate::trunks::{self, TrunkError};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use signalling::door::connections::Connections;
@@ -44,6 +45,9 @@ pub enum ServeError {
     /// A port of SIP.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// A trunk.
+    #[error(transparent)]
+    Trunk(#[from] TrunkError),
     /// Signals.
     #[error("signals: {0}")]
     Signals(std::io::Error),
@@ -169,6 +173,7 @@ async fn start_sip(
         connections_per_address_max: config.server.connections_per_address_max,
         t1: sip::T1,
         counters: Arc::clone(&node.sip),
+        outbound: trunks::outbound(section, identity)?,
     };
     let server = SipServer::start(shared, options).await?;
     for (transport, address) in server.addresses() {

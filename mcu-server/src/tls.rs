@@ -1,5 +1,5 @@
 //! Certificates: the operator's own, or one from a development CA that is made once and kept in the data folder; for
-//! HTTPS and for SIP.
+//! HTTPS and for SIP; and whom the node believes that it calls.
 
 use crate::config::TlsSection;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub enum TlsError {
     /// Certificate and key do not fit together.
     #[error("the certificate cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// The system trusts nobody.
+    #[error("the system has no CAs to verify a trunk with; set its ca")]
+    NoRoots,
     /// A CA that can vouch for nobody.
     #[error("{}: {source}", path.display())]
     ClientCa {
@@ -94,13 +97,35 @@ impl Identity {
         let Some(path) = client_ca else {
             return self.serve(WebPkiClientVerifier::no_client_auth()).map(Arc::new);
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in read_chain(path)? {
-            roots.add(certificate)?;
-        }
+        let roots = roots(path)?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
         let verifier = verifier.map_err(|source| TlsError::ClientCa { path: path.to_owned(), source })?;
         self.serve(verifier).map(Arc::new)
+    }
+
+    /// For a trunk that the node connects to: verified by `ca`, or by those of the system (RFC 5922 §7.1: by the name that is connected to).
+    /// Our certificate is shown where it asks for one.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file of the CA.
+    pub fn trunk(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+        let roots = match ca {
+            Some(path) => roots(path)?,
+            None => {
+                let mut roots = RootCertStore::empty();
+                // What of them cannot be read vouches for nobody.
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                roots
+            }
+        };
+        if roots.is_empty() {
+            return Err(TlsError::NoRoots);
+        }
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(self.chain.clone(), self.key.clone_key())?;
+        Ok(Arc::new(config))
     }
 
     fn serve(&self, clients: Arc<dyn ClientCertVerifier>) -> Result<ServerConfig, TlsError> {
@@ -109,6 +134,14 @@ impl Identity {
             .with_client_cert_verifier(clients)
             .with_single_cert(self.chain.clone(), self.key.clone_key())?)
     }
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_chain(path)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -11,7 +11,7 @@ use mcu_server::peers::{LineFeeds, NewPeer, NewsSender, PeerCommand, Peers};
 use signalling::command::{Caller, Command, JoinRequest};
 use signalling::room::Alias;
 use signalling::secret::Secret;
-use signalling::sip::{SipOptions, SipServer, T1};
+use signalling::sip::{OutboundOptions, SipOptions, SipServer, T1};
 use signalling::state::ApiState;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -147,6 +147,7 @@ async fn telephones_without_srtp_are_heard_and_told_of() {
         connections_per_address_max: 0,
         t1: T1,
         counters: node.sip.clone(),
+        outbound: OutboundOptions::default(),
     };
     let server = SipServer::start(shared, options).await.expect("loopback has a free port");
     let (sip, user) = (server.addresses()[0].1, format!("{alias}.{pin}"));

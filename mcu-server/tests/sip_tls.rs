@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use signalling::auth::{AdminToken, Tokens};
 use signalling::command::{Command, Control};
 use signalling::secret::Secret;
-use signalling::sip::{SipOptions, SipServer, T1};
+use signalling::sip::{OutboundOptions, SipOptions, SipServer, T1};
 use signalling::state::{ApiState, Clock, RouterOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -100,6 +100,7 @@ async fn serve(folder: &Path, client_ca: Option<&Path>) -> SipServer {
         connections_per_address_max: 0,
         t1: T1,
         counters: Arc::default(),
+        outbound: OutboundOptions::default(),
     };
     SipServer::start(state, options).await.expect("loopback has a free port")
 }

@@ -117,6 +117,15 @@ pub struct Joined {
     pub access: ContentAccess,
 }
 
+/// Somebody whom the node calls: nobody in any roster yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Who it will be, once it has answered.
+    pub participant: ParticipantId,
+    /// What it is offered.
+    pub sdp: String,
+}
+
 /// Who a participant is at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -311,6 +320,47 @@ pub enum Command {
         request: JoinRequest,
         /// In a reception.
         reply: Reply<Joined>,
+    },
+    /// Whether somebody may act on a room; with a participant, who has to be in its meeting, on that one: [`ApiError::NotFound`] when not.
+    Permit {
+        /// Which room.
+        alias: Alias,
+        /// On whom.
+        participant: Option<ParticipantId>,
+        /// Who asks.
+        by: Caller,
+        /// It may.
+        reply: Reply<()>,
+    },
+    /// An offer for somebody whom the node calls into a room. No PIN: whoever may ask for this lets it in. [`ApiError::RoomFull`] when the
+    /// meeting is full now; [`ApiError::Draining`]. A lock keeps nobody out whom a host calls. Forgotten after
+    /// `limits::SIP_RING_MAX` and a minute, or by [`Self::Uninvite`].
+    Invite {
+        /// Into which room.
+        alias: Alias,
+        /// Its signalling.
+        leg: SipLeg,
+        /// Who calls.
+        by: Caller,
+        /// What to say to it.
+        reply: Reply<Invitation>,
+    },
+    /// Somebody who was invited has answered, and comes in; its answer is for [`Self::Settle`]. Into the meeting that it was invited to, be
+    /// that locked by now: [`ApiError::NotFound`] when it is over, [`ApiError::RoomFull`]. Where none ran, one begins.
+    Admit {
+        /// Who.
+        participant: ParticipantId,
+        /// What others read of it.
+        display_name: Secret<DisplayName>,
+        /// What it may do.
+        role: Role,
+        /// Let in.
+        reply: Reply<Joined>,
+    },
+    /// Somebody who was invited has not answered; nobody waits for an answer.
+    Uninvite {
+        /// Who.
+        participant: ParticipantId,
     },
     /// The PIN that was entered at a reception opened nothing.
     Refused {

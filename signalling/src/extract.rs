@@ -6,6 +6,7 @@
 use crate::problem::ApiError;
 use crate::room::Alias;
 use crate::secret::Secret;
+use crate::sip::outbound::CallId;
 use axum::body::Bytes;
 use axum::extract::{
     ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Json, RawPathParams, Request,
@@ -72,6 +73,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ParticipantPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = path_param(parts, state, "id").await.ok_or(ApiError::NotFound)?;
         text.parse().map(|id| Self(ParticipantId(id))).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// The call in the path.
+pub(crate) struct CallPath(pub(crate) CallId);
+
+impl<S: Send + Sync> FromRequestParts<S> for CallPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_param(parts, state, "id").await.ok_or(ApiError::NotFound)?;
+        text.parse().map(|id| Self(CallId(id))).map_err(|_| ApiError::NotFound)
     }
 }
 

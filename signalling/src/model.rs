@@ -149,6 +149,75 @@ pub struct SeatSwap {
     pub other: ParticipantId,
 }
 
+/// Body of `calls`: a call to make.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallCreation {
+    /// `sip:USER@HOST`, USER a number or a name.
+    #[schema(value_type = String)]
+    pub to: Secret<String>,
+    /// What others are to read: 1 to 64 characters; what is dialled, where that is a name, when it is missing.
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Secret<String>>,
+    /// `guest` when it is missing.
+    #[schema(value_type = Option<schema::Role>)]
+    pub role: Option<Role>,
+    /// Seconds that it may ring, 5 to 120; 45 when it is missing.
+    pub ring_s: Option<u64>,
+}
+
+/// Answer to a call that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CallBegun {
+    /// Which.
+    pub id: u64,
+}
+
+/// The calls that a room makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Calls {
+    /// In the order in which they began.
+    pub calls: Vec<OutgoingCall>,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CallState {
+    /// On its way.
+    Calling,
+    /// It rings.
+    Ringing,
+    /// In the meeting.
+    Answered,
+    /// It came to nothing; said for a minute.
+    Failed,
+}
+
+/// A call that the node makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OutgoingCall {
+    /// Which.
+    pub id: u64,
+    /// Whom.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    #[schema(value_type = String)]
+    pub to: Secret<String>,
+    /// How far it is.
+    pub state: CallState,
+    /// Who it is in the meeting, once it has been answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub participant_id: Option<ParticipantId>,
+    /// Why it came to nothing, in a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "busy")]
+    pub reason: Option<&'static str>,
+    /// What the far end said, by SIP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
 /// Body of `join`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

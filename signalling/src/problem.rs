@@ -4,6 +4,7 @@
 //! `docs/API.md`, and stable; the texts are not. Details carry at most [`DETAIL_CHARS_MAX`] characters and never a
 //! PIN, a token or a name.
 
+use crate::sip::outbound::CallRefusal;
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -40,6 +41,9 @@ pub enum ApiError {
     /// 409: the alias is taken, or somebody else holds the content floor; says which.
     #[error("{0}")]
     Conflict(String),
+    /// 403, or 429 where asking again may do: the node does not make this call; says which rule is against it.
+    #[error(transparent)]
+    CallRefused(#[from] CallRefusal),
     /// 423: the PIN was right, but a host has locked the meeting against guests.
     #[error("the meeting is locked")]
     Locked,
@@ -101,6 +105,10 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::CallRefused(refusal) => match refusal.retry_after_s() {
+                Some(_) => StatusCode::TOO_MANY_REQUESTS,
+                None => StatusCode::FORBIDDEN,
+            },
             Self::Locked => StatusCode::LOCKED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -121,6 +129,7 @@ impl ApiError {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Conflict(_) => "conflict",
+            Self::CallRefused(_) => "call-refused",
             Self::Locked => "locked",
             Self::TooLarge { .. } => "too-large",
             Self::UnsupportedMediaType { .. } => "unsupported-media-type",
@@ -143,6 +152,7 @@ impl ApiError {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict(_) => "Conflict",
+            Self::CallRefused(_) => "The call is not made",
             Self::Locked => "The meeting is locked",
             Self::TooLarge { .. } => "The body is too large",
             Self::UnsupportedMediaType { .. } => "The content type is not supported",
@@ -162,6 +172,7 @@ impl ApiError {
             Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
             Self::Overloaded => Some(1),
             Self::Draining => Some(5),
+            Self::CallRefused(refusal) => refusal.retry_after_s(),
             _ => None,
         }
     }

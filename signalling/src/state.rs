@@ -3,12 +3,13 @@
 use crate::auth::{AdminToken, Tokens};
 use crate::command::Control;
 use crate::door::Door;
+use crate::sip::Switchboard;
 use crate::sip::registrar::{Registrar, RegistrarOptions};
 use mcu_core::limits::PARTICIPANTS_MAX;
 use mcu_core::time::Mono;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -94,7 +95,6 @@ impl RouterOptions {
 pub struct ApiState(Arc<Shared>);
 
 /// See [`ApiState`].
-#[derive(Debug)]
 pub struct Shared {
     pub(crate) control: Control,
     pub(crate) tokens: Tokens,
@@ -108,6 +108,14 @@ pub struct Shared {
     pub(crate) request_time_max: Duration,
     pub(crate) door: Door,
     pub(crate) registrar: Registrar,
+    /// SIP, where it is served: it holds this state in turn, so this is no hold on it.
+    switchboard: OnceLock<Weak<Switchboard>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl ApiState {
@@ -126,7 +134,18 @@ impl ApiState {
             sockets: Arc::new(Semaphore::new(options.sockets_max)),
             request_time_max: options.request_time_max,
             door: Door::default(),
+            switchboard: OnceLock::new(),
         }))
+    }
+
+    /// From here on the API reaches SIP as well; the first that is attached stays.
+    pub(crate) fn attach(&self, switchboard: &Arc<Switchboard>) {
+        let _ = self.switchboard.set(Arc::downgrade(switchboard));
+    }
+
+    /// SIP, while it is served.
+    pub(crate) fn switchboard(&self) -> Option<Arc<Switchboard>> {
+        self.switchboard.get()?.upgrade()
     }
 }
 

@@ -243,6 +243,7 @@ impl World {
             role: Role::Guest,
             via: profile.via,
             overlay: profile.overlay,
+            invited: false,
             joined_at_unix_s: now.as_millis() / 1_000,
         };
         self.node.input(Input::Join(joining), now, &mut self.record);

@@ -131,6 +131,8 @@ pub struct Joining {
     pub via: Via,
     /// It paints its own camera over its own tile.
     pub overlay: bool,
+    /// A host, or the administrator, has called it in: a lock does not keep it out.
+    pub invited: bool,
     /// Seconds since 1970-01-01 UTC, for people to read; decides nothing.
     pub joined_at_unix_s: u64,
 }

@@ -15,9 +15,9 @@ impl Conference {
         self.locked
     }
 
-    /// A lock is against those who were told the guests' PIN: whoever has the host's could open it.
+    /// A lock is against those who were told the guests' PIN: whoever has the host's could open it, as could whoever called somebody in.
     pub(super) fn keeps_out(&self, joining: &Joining) -> bool {
-        self.locked && joining.role != Role::Host
+        self.locked && joining.role != Role::Host && !joining.invited
     }
 
     pub(super) fn lock(&mut self, locked: bool) {

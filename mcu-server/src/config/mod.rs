@@ -3,11 +3,13 @@
 //! Order: built-in defaults, then the TOML file, then `MCU__SECTION__KEY` variables, then flags. An unknown key is
 //! an error that names the nearest known one. `config/mcu.example.toml` lists every key; a test keeps the two equal.
 
+mod dial_out;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod sections;
 
+pub use dial_out::{DialOutSection, TrunkKind, TrunkSection};
 pub use error::ConfigError;
 pub use sections::{
     EncoderSection, H264Encoder, IceServer, LogFormat, LogSection, MediaSection, RoomSection, ServerSection,
@@ -205,6 +207,63 @@ mod tests {
         for odd in ["[50000, 50000]", "[80, 50000]", "[50001, 50000]"] {
             assert!(load(&format!("[sip]\nrtp_ports = {odd}")).is_err(), "{odd}");
         }
+    }
+
+    const TRUNK: &str = "[[sip.trunks]]\nname = \"t\"\nhost = \"trunk.example.org\"\ncaller_id = \"+4930\"\n";
+
+    #[test]
+    fn a_trunk_is_by_tls_unless_it_is_said_and_needs_a_port_of_ours() {
+        let tls = "[sip]\ntls_port = 5061\ndangerous_unverified_peers = true\n";
+        let config = load(&format!("{tls}{TRUNK}")).expect("valid");
+        let trunk = &config.sip.trunks[0];
+        assert_eq!(
+            (trunk.transport, trunk.port(), trunk.domain()),
+            (TrunkKind::Tls, 5061, "trunk.example.org")
+        );
+        assert!(config.sip.dial_out.domains.is_empty() && config.sip.dial_out.prefixes.is_empty(), "nobody");
+        let keys = |toml: &str| {
+            let config = load(toml).expect("valid");
+            config.sip.dangers().map(|(key, _)| key).filter(|key| key.contains("trunks")).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&format!("{tls}{TRUNK}")), [""; 0]);
+        let loosened = format!(
+            "[sip]\ndangerous_udp_port = 5060\n{TRUNK}transport = \"dangerous_udp\"\ndangerous_md5 = true\n"
+        );
+        assert_eq!(keys(&loosened), ["sip.trunks.transport", "sip.trunks.dangerous_md5"]);
+        let text = load(TRUNK).expect_err("SIP is off").to_string();
+        assert!(text.contains("sip.trunks.transport"), "{text}");
+        let text = load(&format!("{tls}{TRUNK}transport = \"dangerous_tcp\"\n"))
+            .expect_err("no such port")
+            .to_string();
+        assert!(text.contains("sip.trunks.transport"), "{text}");
+    }
+
+    #[test]
+    fn whom_the_node_calls_and_as_whom_is_written_as_it_is_dialled() {
+        let tls = "[sip]\ntls_port = 5061\ndangerous_unverified_peers = true\n";
+        for (key, odd) in [
+            ("caller_id", "\"a b\""),
+            ("caller_id", "\"<sip:x>\""),
+            ("host", "\"a b\""),
+            ("name", "\"\""),
+            ("prefixes", "[\"\"]"),
+            ("prefixes", "[\"+49-30\"]"),
+            ("domain", "\"Trunk\""),
+            ("username", "\"ada\""),
+            ("password_file", "\"file\""),
+        ] {
+            let others: String =
+                TRUNK.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+            let text = load(&format!("{tls}{others}{key} = {odd}\n")).expect_err(key).to_string();
+            assert!(text.contains("sip.trunks."), "{key}: {text}");
+        }
+        for odd in ["domains = [\"A\"]", "prefixes = [\"x\"]", "calls_max = 1001", "calls_per_minute = 0"] {
+            let text = load(&format!("[sip.dial_out]\n{odd}")).expect_err(odd).to_string();
+            assert!(text.contains("sip.dial_out"), "{text}");
+        }
+        assert!(
+            load("[sip.dial_out]\ndomains = [\"a\"]\nprefixes = [\"+49\", \"0\"]\ncalls_max = 0").is_ok()
+        );
     }
 
     #[test]

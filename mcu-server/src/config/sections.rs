@@ -1,6 +1,7 @@
 //! The sections of the configuration and their defaults. Units last in names.
 
 use super::ConfigError;
+use super::dial_out::{DialOutSection, TrunkKind, TrunkSection, check_trunks};
 use crate::prompts::Language;
 use mcu_core::media::frame::Size;
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,10 @@ pub struct SipSection {
     pub language: Language,
     /// Folder with recordings that take the place of ours; unset: ours.
     pub prompts_dir: Option<PathBuf>,
+    /// Whom the node may call.
+    pub dial_out: DialOutSection,
+    /// By which ways.
+    pub trunks: Vec<TrunkSection>,
 }
 
 impl Default for SipSection {
@@ -136,6 +141,8 @@ impl Default for SipSection {
             bfcp_port: 0,
             language: Language::En,
             prompts_dir: None,
+            dial_out: DialOutSection::default(),
+            trunks: Vec::new(),
         }
     }
 }
@@ -164,7 +171,8 @@ impl SipSection {
                 "devices prove their passwords by MD5, which is fast to guess at",
             ),
         ];
-        all.into_iter().filter_map(|(on, key, means)| on.then_some((key, means)))
+        let own = all.into_iter().filter_map(|(on, key, means)| on.then_some((key, means)));
+        own.chain(self.trunks.iter().flat_map(TrunkSection::dangers))
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -189,10 +197,7 @@ impl SipSection {
             let text = format!("must be {least} to sip.registration_s_max, and that {most} at most");
             return Err(ConfigError::value("sip.registration_s", &text));
         }
-        // RFC 1123 §2.1 names, and addresses of either family.
-        let part = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
-        let is_host = |host: &String| (1..=253).contains(&host.len()) && host.chars().all(part);
-        if !self.advertise.iter().all(is_host) {
+        if !self.advertise.iter().all(|host| is_host(host)) {
             return Err(ConfigError::value("sip.advertise", "must be an address or a host name"));
         }
         let [first, last] = self.rtp_ports;
@@ -202,8 +207,19 @@ impl SipSection {
                 "must be the first and the last port, from 1024 on",
             ));
         }
-        Ok(())
+        self.dial_out.check()?;
+        check_trunks(&self.trunks, |kind| match kind {
+            TrunkKind::Tls => self.tls_port != 0,
+            TrunkKind::DangerousTcp => self.dangerous_tcp_port != 0,
+            TrunkKind::DangerousUdp => self.dangerous_udp_port != 0,
+        })
     }
+}
+
+/// RFC 1123 §2.1 names, and addresses of either family.
+pub(super) fn is_host(host: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
+    (1..=253).contains(&host.len()) && host.chars().all(part)
 }
 
 /// `[[ice_servers]]`: a STUN or TURN server that clients are told about.

@@ -34,12 +34,14 @@ impl ControlState {
         if self.draining {
             return Err(ApiError::Draining);
         }
-        let running = self.rooms.meeting(alias).filter(|id| self.meetings.contains_key(id));
-        let conference = match running {
-            Some(conference) => conference,
-            None => self.begin(&request.alias)?,
-        };
+        let conference = self.running_or_begun(&request.alias)?;
         self.let_in(&request, conference, role)
+    }
+
+    /// The meeting of a room, which begins where none runs.
+    pub(super) fn running_or_begun(&mut self, alias: &Alias) -> Result<ConferenceId, ApiError> {
+        let running = self.rooms.meeting(alias.as_str()).filter(|id| self.meetings.contains_key(id));
+        running.map_or_else(|| self.begin(alias), Ok)
     }
 
     /// A reception of its own for a caller.
@@ -76,6 +78,7 @@ impl ControlState {
             role,
             via: request.via,
             overlay: request.overlay,
+            invited: false,
             joined_at_unix_s: crate::threads::unix_s(),
         };
         self.input(conference, Input::Join(joining)).map_err(refusal)?;

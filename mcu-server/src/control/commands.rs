@@ -22,6 +22,7 @@ use signalling::secret::Secret;
 
 impl ControlState {
     /// Answers one command. An answer that nobody waits for any more is dropped.
+    #[expect(clippy::too_many_lines, reason = "one flat arm per command")]
     pub async fn command(&mut self, command: Command) {
         match command {
             Command::CreateRoom { room, reply } => answer(reply, self.create_room(room).await),
@@ -74,6 +75,15 @@ impl ControlState {
                 let received = self.receive(request);
                 self.answer_joined(received, reply);
             }
+            Command::Permit { alias, participant, by, reply } => {
+                answer(reply, self.permit(&alias, participant, &by));
+            }
+            Command::Invite { alias, leg, by, reply } => self.invite(alias, leg, &by, reply),
+            Command::Admit { participant, display_name, role, reply } => {
+                let admitted = self.admit(participant, display_name.into_exposed(), role);
+                self.answer_joined(admitted, reply);
+            }
+            Command::Uninvite { participant } => self.uninvite(participant),
             Command::Refused { who, why, reply } => {
                 let input = Input::Refused { participant: who.participant, why };
                 answer(reply, self.own(&who, input));
@@ -171,7 +181,7 @@ impl ControlState {
     }
 
     /// The meeting that runs in a room, for somebody who may act on it.
-    fn meeting_for(&self, alias: &Alias, by: &Caller) -> Result<Option<ConferenceId>, ApiError> {
+    pub(super) fn meeting_for(&self, alias: &Alias, by: &Caller) -> Result<Option<ConferenceId>, ApiError> {
         match by {
             Caller::Admin => {
                 let known = self.rooms.get(alias.as_str()).is_some();
@@ -189,6 +199,12 @@ impl ControlState {
                 }
             }
         }
+    }
+
+    fn permit(&self, alias: &Alias, on: Option<ParticipantId>, by: &Caller) -> Result<(), ApiError> {
+        let meeting = self.meeting_for(alias, by)?.and_then(|id| self.meetings.get(&id));
+        let is_in = |id| meeting.is_some_and(|meeting| meeting.conference().participant(id).is_some());
+        if on.is_none_or(is_in) { Ok(()) } else { Err(ApiError::NotFound) }
     }
 
     fn mute(
@@ -296,13 +312,16 @@ impl ControlState {
     /// The io thread for a connection: that of the session which it follows, whose ports are there, else the one with the fewest peers.
     fn io_for(&self, who: &Identity, before: Option<&Predecessor>) -> Option<usize> {
         let follows = before.and_then(|_| self.meetings.get(&who.conference)?.io_of(who.participant));
-        let fewest =
-            || self.parts.io.iter().enumerate().min_by_key(|(_, port)| port.peers()).map(|(io, _)| io);
-        follows.or_else(fewest)
+        follows.or_else(|| self.quietest_io())
+    }
+
+    /// The io thread with the fewest peers.
+    pub(super) fn quietest_io(&self) -> Option<usize> {
+        self.parts.io.iter().enumerate().min_by_key(|(_, port)| port.peers()).map(|(io, _)| io)
     }
 
     /// Runs what may take milliseconds off the control task.
-    fn negotiate(&self, run: impl FnOnce(NodeClock) -> Option<Negotiated> + Send + 'static) {
+    pub(super) fn negotiate(&self, run: impl FnOnce(NodeClock) -> Option<Negotiated> + Send + 'static) {
         let (clock, negotiated) = (self.parts.clock, self.negotiated.clone());
         tokio::task::spawn_blocking(move || {
             if let Some(done) = run(clock) {
@@ -316,6 +335,7 @@ impl ControlState {
     pub fn negotiated(&mut self, negotiated: Negotiated) {
         match negotiated {
             Negotiated::Agreed { conference, arrival, told } => told.say(self.agreed(conference, *arrival)),
+            Negotiated::Invited { invited, invitation, reply } => self.invited(invited, invitation, reply),
             Negotiated::Proposed { who, proposal, sdp, reply } => {
                 let known = self.known(&who);
                 if let (Ok(_), Some(meeting)) = (&known, self.meetings.get_mut(&who.conference)) {

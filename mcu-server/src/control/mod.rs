@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod commands;
+mod invitations;
 mod meeting;
 mod negotiation;
 mod proposals;
@@ -24,6 +25,7 @@ use crate::threads::NodeClock;
 use crate::threads::clock::ClockThread;
 use crate::threads::io::IoPort;
 use codecs::opus::OpusSettings;
+use invitations::Invited;
 use mcu_core::conference::event::ClosingReason;
 use mcu_core::conference::input::{Input, Loudness, Medium};
 use mcu_core::id::{ConferenceId, IdSource, ParticipantId};
@@ -79,6 +81,8 @@ pub struct ControlState {
     parts: Parts,
     rooms: Rooms,
     meetings: BTreeMap<ConferenceId, Meeting>,
+    /// Those whom the node calls, by who they will be.
+    invited: BTreeMap<ParticipantId, Invited>,
     ledger: Ledger,
     /// Tokens of meetings that are over, until their last job has let go.
     ending: Vec<Arc<Plaintext>>,
@@ -96,6 +100,7 @@ impl ControlState {
             parts,
             rooms,
             meetings: BTreeMap::new(),
+            invited: BTreeMap::new(),
             ledger: Ledger::new(),
             ending: Vec::new(),
             conference_ids: IdSource::new(),
@@ -192,8 +197,9 @@ impl ControlState {
         }
     }
 
-    /// Once a second: gives back the tokens of what is over, and counts.
+    /// Once a second: forgets who will not answer any more, gives back the tokens of what is over, and counts.
     pub fn housekeep(&mut self) -> Census {
+        self.forget_invitations();
         for token in std::mem::take(&mut self.ending) {
             match Arc::try_unwrap(token) {
                 Ok(token) => self.ledger.give_back(token, Purpose::Mixing),

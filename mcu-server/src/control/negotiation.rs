@@ -1,12 +1,13 @@
 //! Offer and answer, off the control task: parsing a long offer takes milliseconds that nobody else should wait for.
 
+use super::invitations::Invited;
 use super::meeting::Arrival;
 use super::proposals::Proposal;
 use crate::config::Config;
 use crate::threads::NodeClock;
 use mcu_core::conference::roster::Via;
 use mcu_core::id::{ConferenceId, ParticipantId, PeerId};
-use signalling::command::{FloorTold, Identity, Offer, Reply, SipLeg};
+use signalling::command::{FloorTold, Identity, Invitation, Offer, Reply, SipLeg};
 use signalling::problem::ApiError;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -112,6 +113,15 @@ pub enum Negotiated {
         arrival: Box<Arrival>,
         /// Who waits for that.
         told: Told,
+    },
+    /// An offer of ours, for somebody who is being called.
+    Invited {
+        /// What it will be answered to.
+        invited: Invited,
+        /// Who it is, and the text.
+        invitation: Invitation,
+        /// Where that goes.
+        reply: Reply<Invitation>,
     },
     /// An offer of ours.
     Proposed {

@@ -1,4 +1,4 @@
-//! Offers of ours, to callers by SIP that made none: made and settled off the control task, as offers of others are answered.
+//! Offers of ours, to callers by SIP that made none and to whom the node calls: made and settled off the control task, as offers of others are answered.
 //!
 //! Flow: `Command::Propose` -> [`Proposing`] -> [`Proposal`], which its meeting keeps -> `Command::Settle` -> [`Settling`] -> an arrival. Bound: one proposal
 //! for each participant, which holds its ports as long as it waits.
@@ -8,6 +8,7 @@ use super::negotiation::{Negotiated, Predecessor, SipMedia, Told, refusal};
 use crate::threads::NodeClock;
 use mcu_core::id::PeerId;
 use signalling::command::{Identity, Reply, SipLeg};
+use signalling::problem::ApiError;
 use transport::io::ports::LinePorts;
 use transport::peer::{Association, SipOffer};
 
@@ -18,6 +19,22 @@ pub struct Proposal {
     id: PeerId,
     io: usize,
     follows: Option<PeerId>,
+}
+
+impl Proposal {
+    /// Makes an offer, and its text.
+    pub(super) fn make(
+        sip: &SipMedia,
+        leg: SipLeg,
+        before: Option<Predecessor>,
+        (id, io): (PeerId, usize),
+    ) -> Result<(Box<Self>, String), ApiError> {
+        let follows = before.as_ref().map(|before| before.peer);
+        let mut ports = Vec::new();
+        let made = SipOffer::make(sip.config(leg, before), &mut sip.opener(leg, &mut ports));
+        let (offer, sdp) = made.map_err(|error| refusal(&error))?;
+        Ok((Box::new(Self { offer, ports, id, io, follows }), sdp))
+    }
 }
 
 /// Everything that making an offer takes.
@@ -42,16 +59,10 @@ impl Proposing {
     /// Makes the offer, or says why not; the refusal has gone out when this returns `None`.
     pub(super) fn run(self) -> Option<Negotiated> {
         let Self { who, leg, reply, id, io, sip, before } = self;
-        let follows = before.as_ref().map(|before| before.peer);
-        let mut ports = Vec::new();
-        let made = SipOffer::make(sip.config(leg, before), &mut sip.opener(leg, &mut ports));
-        match made {
-            Ok((offer, sdp)) => {
-                let proposal = Box::new(Proposal { offer, ports, id, io, follows });
-                Some(Negotiated::Proposed { who, proposal, sdp, reply })
-            }
+        match Proposal::make(&sip, leg, before, (id, io)) {
+            Ok((proposal, sdp)) => Some(Negotiated::Proposed { who, proposal, sdp, reply }),
             Err(error) => {
-                let _ = reply.send(Err(refusal(&error)));
+                let _ = reply.send(Err(error));
                 None
             }
         }

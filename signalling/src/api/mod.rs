@@ -2,6 +2,7 @@
 //!
 //! [`routes`] is the only list of paths; a test compares it with the OpenAPI document both ways.
 
+pub(crate) mod calls;
 pub(crate) mod health;
 pub(crate) mod join;
 pub(crate) mod meeting;
@@ -23,6 +24,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/openapi.json", get(openapi::document)),
         ("/api/v1/rooms", get(rooms::list).post(rooms::create)),
         ("/api/v1/rooms/{alias}", get(rooms::get).patch(rooms::patch).delete(rooms::delete)),
+        ("/api/v1/rooms/{alias}/calls", get(calls::list).post(calls::create)),
+        ("/api/v1/rooms/{alias}/calls/{id}", delete(calls::delete)),
         ("/api/v1/rooms/{alias}/join", post(join::join)),
         ("/api/v1/rooms/{alias}/lock", post(meeting::lock)),
         ("/api/v1/rooms/{alias}/mute-all", post(meeting::mute_all)),

@@ -15,6 +15,7 @@ use utoipa::{Modify, OpenApi};
         document,
         api::health::livez, api::health::readyz,
         api::rooms::create, api::rooms::list, api::rooms::get, api::rooms::patch, api::rooms::delete,
+        api::calls::create, api::calls::list, api::calls::delete,
         api::join::join,
         api::meeting::lock, api::meeting::unlock, api::meeting::mute_all,
         api::participants::list, api::participants::mute, api::participants::disconnect, api::participants::layout,

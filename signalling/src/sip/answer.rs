@@ -119,6 +119,10 @@ impl From<&ApiError> for Answer {
             ApiError::JoinRefused | ApiError::Forbidden | ApiError::Unauthorized | ApiError::NotFound => {
                 Self::new(StatusCode::Forbidden)
             }
+            ApiError::CallRefused(refusal) => match refusal.retry_after_s() {
+                Some(seconds) => Self::later(StatusCode::TemporarilyUnavailable, seconds),
+                None => Self::new(StatusCode::Forbidden),
+            },
             ApiError::TooManyRequests { retry_after_s } => {
                 Self::later(StatusCode::TemporarilyUnavailable, *retry_after_s)
             }

@@ -1,10 +1,12 @@
-//! One call, from its INVITE to its end. One task each; nothing else knows of it but its entry in `switchboard`.
+//! One call, from its INVITE, or the answer to ours, to its end. One task each; nothing else knows of it but its entry in `switchboard`.
 //!
 //! ```text
 //! INVITE -> checks -> door (PIN) -> Join -> Subscribe -> Offer -> 200 -> ACK -> ... -> BYE, theirs or ours -> Leave
 //!             |         |                                  |
 //!            4xx    403, 480, 486                         488
 //! ```
+//! Whom the node called comes in by `outbound::coming_in`, and is a call as any from there on. What is asked within one: `within`.
+//!
 //! Whoever dialled no PIN is let into a reception by the door, and from there into its meeting by [`reception`].
 //!
 //! An INVITE without an offer has ours in the 200 and its answer in the ACK: `Propose` and `Settle` in place of `Offer`.
@@ -20,19 +22,20 @@ use super::bfcp::FloorLine;
 use super::dialog::Dialog;
 use super::flow::Flow;
 use super::goodbye::{self, End};
-use super::invitation::{accepted, information, keyed, name_of, offered, timer, wants_keyframe};
+use super::invitation::{accepted, name_of, offered, timer};
 use super::pending::{News, Pending};
 use super::reception::{self, Admitted};
 use super::session::{Session, negotiate, settle};
 use super::session_timer::{Due, SessionTimer};
 use super::sharing;
-use super::switchboard::{Inquiry, Line, Switchboard, answer, new_tag, no_place};
+use super::switchboard::{Inquiry, Line, Switchboard, new_tag, no_place};
 use crate::command::{Command, FloorTold, Identity, JoinRequest};
 use crate::event::EventText;
 use crate::guest::Guest;
 use crate::problem::ApiError;
 use crate::secret::Secret;
 use mcu_core::conference::roster::Via;
+use mcu_core::time::Mono;
 use rsipstack::sip::{Contact, Header, Method, Request, StatusCode};
 use rsipstack::transaction::Transaction;
 use std::sync::Arc;
@@ -66,7 +69,7 @@ pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow:
         Ok((call, inquiries, said)) => {
             board.counters.answered.fetch_add(1, Ordering::Relaxed);
             pending.respond(said);
-            call.live(pending, inquiries).await;
+            call.live(Some(pending), inquiries).await;
         }
         Err(refusal) => {
             refused.fetch_add(1, Ordering::Relaxed);
@@ -78,26 +81,28 @@ pub(super) async fn run(board: Arc<Switchboard>, transaction: Transaction, flow:
 /// A call that has been let in.
 pub(super) struct Call {
     pub(super) board: Arc<Switchboard>,
-    dialog: Dialog,
-    flow: Flow,
-    guest: Guest,
+    pub(super) dialog: Dialog,
+    pub(super) flow: Flow,
+    pub(super) guest: Guest,
     pub(super) who: Identity,
-    events: mpsc::Receiver<EventText>,
+    pub(super) events: mpsc::Receiver<EventText>,
     /// What it asks for at its reception, while it is there, and the PIN that it has entered.
     pub(super) reception: Option<JoinRequest>,
-    entered: Option<Secret<String>>,
-    contact: Header,
-    session: Session,
-    /// The content floor as its device knows it.
+    pub(super) entered: Option<Secret<String>>,
+    pub(super) contact: Header,
+    pub(super) session: Session,
+    /// The content floor as its device knows it; none of a call of the node's own.
     pub(super) floor: Option<FloorLine>,
-    timer: Option<SessionTimer>,
+    pub(super) timer: Option<SessionTimer>,
+    /// A call of the node's own ends then.
+    pub(super) until: Option<Mono>,
     /// An offer is being answered or waits for its answer, or a PIN is being tried: one at a time.
-    negotiating: bool,
-    admitting: bool,
-    /// Those, and a refresh of ours.
+    pub(super) negotiating: bool,
+    pub(super) admitting: bool,
+    /// Those, and requests of ours.
     pub(super) work: JoinSet<Done>,
-    line: Line,
-    _place: OwnedSemaphorePermit,
+    pub(super) line: Line,
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// What comes of work beside the call.
@@ -154,7 +159,7 @@ async fn enter(
         None => door.knock(state, joining).await,
     };
     let joined = joined.map_err(|error| Answer::from(&error))?;
-    let contact = board.told.contact(alias.as_str(), flow.transport, request);
+    let contact = board.told.contact(alias.as_str(), flow.transport, &request.uri);
     let (participant, conference, role) = (joined.participant, joined.conference, joined.role);
     let who = Identity { participant, conference, role, alias };
     let guest = Guest::new(board.state.control.clone(), who.clone());
@@ -179,11 +184,12 @@ async fn enter(
                 session,
                 floor,
                 timer,
+                until: None,
                 negotiating,
                 admitting: false,
                 work,
                 line,
-                _place: place,
+                place,
             };
             Ok((call, inquiries, said))
         }
@@ -208,11 +214,11 @@ async fn begin(
 }
 
 impl Call {
-    /// Until it ends, whoever ends it.
-    async fn live(mut self, mut pending: Pending, inquiries: mpsc::Receiver<Inquiry>) {
-        let end = self.listen(&mut pending, inquiries).await;
+    /// Until it ends, whoever ends it. `pending`: the INVITE whose ACK is to come; none of a call of the node's own.
+    pub(super) async fn live(mut self, mut pending: Option<Pending>, inquiries: mpsc::Receiver<Inquiry>) {
+        let end = self.listen(pending.as_mut(), inquiries).await;
         tracing::debug!(conference = %self.who.conference, participant = %self.who.participant, ?end, "call over");
-        let Self { board, mut dialog, flow, guest, mut work, line, .. } = self;
+        let Self { board, mut dialog, flow, guest, mut work, line, place, .. } = self;
         // Requests for it are for nobody from here on, and an offer that is being answered is refused.
         drop(line);
         work.shutdown().await;
@@ -220,18 +226,23 @@ impl Call {
         if let Some(reason) = end.reason() {
             goodbye::say(&board, &mut dialog, &flow, reason).await;
         }
+        drop(place);
     }
 
-    async fn listen(&mut self, pending: &mut Pending, mut inquiries: mpsc::Receiver<Inquiry>) -> End {
+    async fn listen(
+        &mut self,
+        mut pending: Option<&mut Pending>,
+        mut inquiries: mpsc::Receiver<Inquiry>,
+    ) -> End {
         let ack_wait = sleep(self.board.ack_time_max);
         tokio::pin!(ack_wait);
-        let mut acknowledged = false;
+        let mut acknowledged = pending.is_none();
         // RFC 3261 §15: no BYE of ours before the ACK, or before it is clear that none will come.
         let mut ending: Option<End> = None;
         loop {
             let until_due = self.until_due();
             let over = tokio::select! {
-                news = pending.news(), if !acknowledged => match news {
+                Some(news) = news(&mut pending), if !acknowledged => match news {
                     News::Acknowledged(sdp) => {
                         acknowledged = true;
                         self.acknowledged(sdp);
@@ -305,12 +316,16 @@ impl Call {
 
     fn until_due(&self) -> Duration {
         let now = self.board.state.clock.mono();
-        self.timer.map_or(NOTHING_DUE, |timer| timer.deadline().since(now))
+        let due = self.timer.map(SessionTimer::deadline).into_iter().chain(self.until).min();
+        due.map_or(NOTHING_DUE, |due| due.since(now))
     }
 
     /// What time asks for.
     fn time(&mut self) -> Option<End> {
         let now = self.board.state.clock.mono();
+        if self.until.is_some_and(|until| until <= now) {
+            return Some(End::TooLong);
+        }
         match self.timer.as_mut()?.due(now)? {
             Due::Expired => Some(End::Expired),
             Due::Refresh => {
@@ -324,7 +339,7 @@ impl Call {
         }
     }
 
-    fn done(&mut self, done: Done) -> Option<End> {
+    pub(super) fn done(&mut self, done: Done) -> Option<End> {
         match done {
             Done::Agreed(session, timer, pending) => {
                 (self.session, self.timer, self.negotiating) = (session, timer, false);
@@ -375,127 +390,9 @@ impl Call {
             Done::Refreshed(false) => None,
         }
     }
+}
 
-    /// A request within the call.
-    async fn inquire(&mut self, inquiry: Inquiry) -> Option<End> {
-        // Whoever asks has our last answer: what came of it counts first.
-        while let Some(done) = self.work.try_join_next() {
-            if let Some(end) = self.done(done.unwrap_or(Done::Lost)) {
-                answer(inquiry.transaction, Answer::unknown_call()).await;
-                return Some(end);
-            }
-        }
-        let Inquiry { transaction, flow } = inquiry;
-        let request = &transaction.original;
-        // What began in secret is not changed in the open.
-        let exposed = self.flow.is_secure() && !flow.is_secure();
-        let admitted = if exposed { Err(Answer::unknown_call()) } else { self.dialog.admit(request) };
-        if let Err(refusal) = admitted {
-            answer(transaction, refusal).await;
-            return None;
-        }
-        self.flow = flow;
-        let said = match request.method {
-            Method::Bye => {
-                answer(transaction, Answer::new(StatusCode::OK)).await;
-                return Some(End::HungUp);
-            }
-            Method::Invite | Method::Update => match self.consider(request) {
-                Ok((offer, timer)) => {
-                    self.renegotiate(transaction, offer, timer);
-                    return None;
-                }
-                Err(said) => said,
-            },
-            Method::Info => {
-                self.key(request);
-                if wants_keyframe(request) {
-                    // As with a lost RTCP request: a device that still sees nothing asks again.
-                    self.board.state.control.tell(Command::KeyframeWanted { who: self.who.clone() });
-                }
-                information(request)
-            }
-            Method::Options => Answer::capable(),
-            // RFC 3262 §3: there is no provisional answer that it could acknowledge.
-            Method::PRack => Answer::unknown_call(),
-            _ => Answer::not_allowed(),
-        };
-        answer(transaction, said).await;
-        None
-    }
-
-    /// A key that is told by INFO counts where none can come with the sound, lest it count twice.
-    fn key(&self, request: &Request) {
-        let by_sound = self.session.ours.contains("telephone-event");
-        if let Some(digit) = keyed(request).filter(|_| !by_sound) {
-            self.board.state.control.tell(Command::Digit { who: self.who.clone(), digit });
-        }
-    }
-
-    /// What a re-INVITE or UPDATE offers; `None` of a re-INVITE that asks for an offer of ours.
-    ///
-    /// # Errors
-    /// What it is answered with at once: a refusal, or the 200 that refreshes a session without changing it.
-    fn consider(&mut self, request: &Request) -> Result<(Option<String>, Option<SessionTimer>), Answer> {
-        if self.negotiating || self.admitting {
-            // RFC 3261 §14.2 names 500 with Retry-After; after 491 the far end tries again by itself (§14.1).
-            return Err(Answer::new(StatusCode::RequestPending));
-        }
-        let timer = timer(request, self.board.state.clock.mono())?;
-        let offer = offered(request)?;
-        self.dialog.retarget(request)?;
-        if offer.is_none() && request.method == Method::Update {
-            self.timer = timer;
-            return Err(accepted(&self.contact, timer));
-        }
-        Ok((offer, timer))
-    }
-
-    /// Answers an offer beside the call, which listens on meanwhile. A re-INVITE is answered even when it is cancelled on the way:
-    /// control has changed the media by then, and must be believed to have.
-    fn renegotiate(&mut self, transaction: Transaction, offer: Option<String>, timer: Option<SessionTimer>) {
-        self.negotiating = true;
-        let stands = (offer.is_some() && offer == self.session.offer).then(|| self.session.clone());
-        let (board, who, flow) = (Arc::clone(&self.board), self.who.clone(), self.flow.clone());
-        let (contact, floor) = (self.contact.clone(), self.floor.as_ref().map(FloorLine::told));
-        self.work.spawn(async move {
-            let negotiated = async {
-                if let Some(session) = stands {
-                    return Ok(session);
-                }
-                let asked = negotiate(&board, &who, &flow, floor, offer);
-                timeout(board.state.request_time_max, asked).await.unwrap_or(Err(ApiError::Overloaded))
-            };
-            let (mut invite, mut update) = (None, None);
-            if transaction.original.method == Method::Invite {
-                // Listened to from here on: it says 100, and repeats what it is answered with.
-                invite = Some(Box::new(Pending::begin(transaction, &new_tag())));
-            } else {
-                update = Some(transaction);
-            }
-            let negotiated = negotiated.await;
-            let said = match &negotiated {
-                Ok(session) => accepted(&contact, timer).with_sdp(&session.ours),
-                Err(error) => Answer::from(error),
-            };
-            if let Some(invite) = &mut invite {
-                invite.respond(said);
-            } else if let Some(update) = update {
-                answer(update, said).await;
-            }
-            match (negotiated, invite) {
-                (Ok(session), Some(mut invite)) if session.offer.is_none() => {
-                    let Ok(Some(sdp)) = timeout(board.ack_time_max, invite.acknowledged()).await else {
-                        return Done::Acknowledged(false);
-                    };
-                    match settle(&board, who, sdp).await {
-                        true => Done::Agreed(session, timer, None),
-                        false => Done::Settled(false),
-                    }
-                }
-                (Ok(session), invite) => Done::Agreed(session, timer, invite),
-                (Err(_), _) => Done::Unchanged,
-            }
-        });
-    }
+/// What happens to an INVITE, where there is one.
+async fn news(pending: &mut Option<&mut Pending>) -> Option<News> {
+    Some(pending.as_mut()?.news().await)
 }

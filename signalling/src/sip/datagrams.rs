@@ -43,19 +43,27 @@ pub(super) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Reads until the task is ended.
+/// The socket as the library knows one, for what the node sends, and where it is bound.
 ///
 /// # Errors
-/// When the library does not take the socket.
-pub(super) async fn serve(socket: Arc<UdpSocket>, board: Arc<Switchboard>) -> io::Result<()> {
+/// When the library does not take it.
+pub(super) async fn connection(socket: &Arc<UdpSocket>) -> io::Result<(SipConnection, SocketAddr)> {
     let bound = socket.local_addr()?;
     let known = UdpConnection::from_socket(
-        Arc::clone(&socket) as Arc<dyn rsipstack::platform::net::UdpSocket>,
+        Arc::clone(socket) as Arc<dyn rsipstack::platform::net::UdpSocket>,
         Some(bound),
         None,
     )
     .await;
-    let connection = SipConnection::from(known.map_err(io::Error::other)?);
+    Ok((SipConnection::from(known.map_err(io::Error::other)?), bound))
+}
+
+/// Reads until the task is ended.
+pub(super) async fn serve(
+    socket: Arc<UdpSocket>,
+    (connection, bound): (SipConnection, SocketAddr),
+    board: Arc<Switchboard>,
+) {
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
         // Errors are those of earlier sends (ICMP), or of the moment.

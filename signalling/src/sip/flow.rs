@@ -1,7 +1,7 @@
 //! The way that a message came by, which answers and requests of ours go back.
 //!
-//! Flow: `datagrams`, `streams` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is ever
-//! sent where nothing came from.
+//! Flow: `datagrams`, `streams`, `outbound::trunk` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is
+//! ever sent but where something came from, and to the trunks of the configuration.
 
 use crate::door::connections::{Place, Settled};
 use rsipstack::sip::{HeadersExt, ToTypedHeader};
@@ -103,6 +103,11 @@ impl Told {
         Self { host, ports: [(Transport::Udp, udp), (Transport::Tcp, tcp), (Transport::Tls, tls)] }
     }
 
+    /// The host alone.
+    pub(super) fn host(&self) -> String {
+        self.host.to_string()
+    }
+
     /// For `Via` (RFC 3261 §18.1.1).
     pub(super) fn address(&self, transport: Transport) -> SipAddr {
         let port = self.ports.iter().find(|(served, _)| *served == transport).map(|(_, port)| Port(*port));
@@ -110,8 +115,8 @@ impl Told {
     }
 
     /// For `Contact`: where requests within a call reach us. As secret as the address that was dialled (§12.1.1).
-    pub(super) fn contact(&self, user: &str, transport: Transport, dialled: &Request) -> Uri {
-        let scheme = if dialled.uri.scheme == Some(Scheme::Sips) { Scheme::Sips } else { Scheme::Sip };
+    pub(super) fn contact(&self, user: &str, transport: Transport, dialled: &Uri) -> Uri {
+        let scheme = if dialled.scheme == Some(Scheme::Sips) { Scheme::Sips } else { Scheme::Sip };
         let params = match transport {
             Transport::Udp => Vec::new(),
             other => vec![Param::Transport(other)],
@@ -206,7 +211,7 @@ mod tests {
             Request::try_from(text.as_str()).expect("a fair request")
         };
         let told = Told::new("mcu.example.org", 5060, 5060, 5061);
-        let contact = |transport, uri: &str| told.contact("daily", transport, &dialled(uri)).to_string();
+        let contact = |transport, uri: &str| told.contact("daily", transport, &dialled(uri).uri).to_string();
         assert_eq!(contact(Transport::Udp, "sip:daily@x"), "sip:daily@mcu.example.org:5060");
         assert_eq!(contact(Transport::Tls, "sip:daily@x"), "sip:daily@mcu.example.org:5061;transport=TLS");
         assert_eq!(contact(Transport::Tls, "sips:daily@x"), "sips:daily@mcu.example.org:5061;transport=TLS");

@@ -1,6 +1,6 @@
 //! Requests of ours within a call: BYE with its reason (RFC 3326), and the UPDATE that keeps a session alive.
 //!
-//! Flow: `call` -> **here** -> the way that the call's last request came by, and nowhere else. Thread: the call's own task.
+//! Flow: `call` -> **here** -> the way that the call's last request came by, or that we called by, and nowhere else. Thread: the call's own task.
 //! Bound: the transaction's own time (RFC 3261 §17.1.2.2 timer F, 32 s).
 
 use super::dialog::Dialog;
@@ -24,6 +24,8 @@ pub(super) enum End {
     NotAgreed,
     /// Nobody refreshed the session (RFC 4028 §10).
     Expired,
+    /// A call of the node's own has lasted as long as one may.
+    TooLong,
     /// The node has ended the stay; it says why, or had no time to.
     Closed(Option<ClosingReason>),
 }
@@ -36,6 +38,7 @@ impl End {
             Self::NotAcknowledged => "SIP;cause=408;text=\"no ACK\"",
             Self::NotAgreed => "SIP;cause=488;text=\"no session was agreed\"",
             Self::Expired => "SIP;cause=408;text=\"the session was not refreshed\"",
+            Self::TooLong => "Q.850;cause=16;text=\"as long as a call may last\"",
             Self::Closed(Some(ClosingReason::Draining)) => "SIP;cause=503;text=\"shutting down\"",
             Self::Closed(Some(ClosingReason::RoomDeleted)) => "Q.850;cause=16;text=\"the meeting is over\"",
             Self::Closed(Some(ClosingReason::Disconnected)) => "Q.850;cause=16;text=\"disconnected\"",

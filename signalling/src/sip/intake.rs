@@ -18,7 +18,7 @@ use super::switchboard::Switchboard;
 use crate::door::limiter::{ADDRESSES_TRACKED_MAX, Buckets, Source};
 use mcu_core::limits::{SIP_HEADER_BYTES_MAX, SIP_HEADER_LINES_MAX, SIP_TRANSACTIONS_MAX};
 use mcu_core::time::Mono;
-use rsipstack::sip::{HeadersExt, Method, Request, SipMessage, StatusCode};
+use rsipstack::sip::{HeadersExt, Method, Request, Response, SipMessage, StatusCode, StatusCodeKind};
 use rsipstack::transaction::Transaction;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use std::net::IpAddr;
@@ -101,7 +101,7 @@ pub(super) async fn take(board: &Arc<Switchboard>, bytes: &[u8], flow: &Flow) ->
     };
     let mut request = match message {
         SipMessage::Request(request) => request,
-        SipMessage::Response(response) => return pass_on(board, response.into(), flow).await,
+        SipMessage::Response(response) => return answered(board, response, flow).await,
     };
     mark_source(&mut request, flow.from).map_err(|_| Dropped::Malformed)?;
     let key =
@@ -152,6 +152,22 @@ fn within_limits(bytes: &[u8]) -> Result<(), Dropped> {
     let header = &bytes[..end.ok_or(Dropped::TooLarge)?];
     let lines = header.iter().filter(|byte| **byte == b'\n').count() + 1;
     if lines > SIP_HEADER_LINES_MAX { Err(Dropped::TooLarge) } else { Ok(()) }
+}
+
+/// An answer to a request of ours. Each 2xx to an INVITE is for whoever called (RFC 3261 §13.2.2.4); the first is for its transaction as well,
+/// and no further one may be: the library would answer it, wherever its headers point.
+async fn answered(board: &Switchboard, response: Response, flow: &Flow) -> Result<(), Dropped> {
+    let begins_a_call = response.status_code.kind() == StatusCodeKind::Successful
+        && response.cseq_header().and_then(|cseq| cseq.method()).ok() == Some(Method::Invite);
+    if begins_a_call {
+        let key = TransactionKey::from_response(&response, TransactionRole::Client)
+            .map_err(|_| Dropped::Malformed)?;
+        let heard = board.answers.take(&response);
+        if !board.endpoint.transactions.contains_key(&key) {
+            return if heard { Ok(()) } else { Err(Dropped::Nobodys) };
+        }
+    }
+    pass_on(board, response.into(), flow).await
 }
 
 /// To whoever waits for it; an ACK or CANCEL of nothing is answered or dropped as RFC 3261 §9.2 and §17 say.

@@ -21,24 +21,32 @@ const DEFAULT_NAME: &str = "Room system";
 /// # Errors
 /// 400 for a body that was cut off, 415 for one that is not SDP, 413 or 488 for one that is not worth parsing.
 pub(super) fn offered(request: &Request) -> Result<Option<String>, Answer> {
-    let length = request.header_value("Content-Length").map(|text| text.parse::<usize>());
+    described(request, &request.body)
+}
+
+/// The session that a message describes, looked at once; `None` where there is no body.
+///
+/// # Errors
+/// As of [`offered`].
+pub(super) fn described(message: &impl HeadersExt, body: &[u8]) -> Result<Option<String>, Answer> {
+    let length = message.header_value("Content-Length").map(|text| text.parse::<usize>());
     match length {
         // RFC 3261 §18.3: the rest of a datagram was lost, or the number is none.
-        Some(Ok(bytes)) if bytes > request.body.len() => return Err(Answer::malformed()),
+        Some(Ok(bytes)) if bytes > body.len() => return Err(Answer::malformed()),
         Some(Err(_)) => return Err(Answer::malformed()),
         _ => {}
     }
-    if request.body.is_empty() {
+    if body.is_empty() {
         return Ok(None);
     }
-    if body_type(request).as_deref() != Some(SDP_TYPE) {
+    if body_type(message).as_deref() != Some(SDP_TYPE) {
         return Err(Answer::not_a_body(&[SDP_TYPE]));
     }
-    if request.header_value("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+    if message.header_value("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
     {
         return Err(Answer::not_a_body(&[SDP_TYPE]).with(AcceptEncoding::new("identity")));
     }
-    let sdp = String::from_utf8(request.body.clone());
+    let sdp = String::from_utf8(body.to_vec());
     let sdp = sdp.map_err(|_| Answer::not_acceptable(399, "the offer is not UTF-8"))?;
     precheck(&sdp).map_err(|error| Answer::from(&ApiError::from(error)))?;
     Ok(Some(sdp))
@@ -112,8 +120,8 @@ fn unquoted(text: &str) -> String {
 }
 
 /// RFC 3261 §20.15: the type of the body without its parameters.
-fn body_type(request: &Request) -> Option<String> {
-    let value = request.header_value("Content-Type")?;
+fn body_type(message: &impl HeadersExt) -> Option<String> {
+    let value = message.header_value("Content-Type")?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 

@@ -1,11 +1,12 @@
-//! SIP (RFC 3261): room systems and telephones come in by an INVITE, and devices of one's own register. A user agent server and a
+//! SIP (RFC 3261): room systems and telephones come in by an INVITE, theirs or ours, and devices of one's own register. A user agent and a
 //! registrar, and nothing else.
 //!
 //! Flow: sockets (`datagrams`, `streams`) -> `intake`, which counts and parses -> the library's transactions -> `switchboard`
-//! -> `registrar`, or `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser. Thread: the server's runtime.
+//! -> `registrar`, or `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser; and from the API
+//! -> `outbound` -> `call`. Thread: the server's runtime.
 //! Bounds: each file names its own; those of the whole stand in `mcu_core::limits`. `docs/SIP.md` says what is spoken.
 //!
-//! Of rsipstack, the parser (RFC 3261 §7, §25) and the transactions (§17) serve here. Its sockets and its dialogs do not: `streams`,
+//! Of rsipstack, the parser (RFC 3261 §7, §25), the transactions (§17) and the hash of a digest serve here. Its sockets and its dialogs do not: `streams`,
 //! `intake` and `dialog` say why. What it does with a message it does on a task of its own or under a guard: a panic of it ends that
 //! message, connection or call alone. Its logs quote whole messages, names and PINs with them: the node turns them off.
 
@@ -21,6 +22,7 @@ mod goodbye;
 mod intake;
 mod invitation;
 mod media_control;
+pub(crate) mod outbound;
 mod pending;
 mod reception;
 pub mod registrar;
@@ -29,14 +31,18 @@ mod session_timer;
 mod sharing;
 mod streams;
 mod switchboard;
+mod within;
 
+pub use outbound::{CallRefusal, Credentials, OutboundOptions, Rules, TrunkOptions, TrunkTransport};
 pub use switchboard::SipCounters;
+pub(crate) use switchboard::Switchboard;
 
 use crate::door::connections::Connections;
 use crate::state::ApiState;
 use bfcp::FloorSockets;
 use flow::Told;
 use mcu_core::limits::{SIP_CALLS_MAX, SIP_CONNECTIONS_MAX, SIP_DEVICE_CONNECTIONS_MAX};
+use outbound::Outbound;
 use rsipstack::EndpointBuilder;
 use rsipstack::platform::CancellationToken;
 use rsipstack::transaction::Endpoint;
@@ -47,7 +53,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use switchboard::Switchboard;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -74,6 +79,8 @@ pub struct SipOptions {
     pub t1: Duration,
     /// What an operator sees.
     pub counters: Arc<SipCounters>,
+    /// Whom the node may call, and by which ways.
+    pub outbound: OutboundOptions,
 }
 
 impl fmt::Debug for SipOptions {
@@ -128,8 +135,11 @@ impl SipServer {
         };
         let udp = match options.udp_port {
             Some(port) => {
-                let (socket, address) = bound("UDP", bind, port)?;
-                Some((Arc::new(socket), address))
+                let socket = Arc::new(bound("UDP", bind, port)?.0);
+                let error =
+                    |source| SipError { transport: "UDP", address: SocketAddr::new(bind, port), source };
+                let connection = datagrams::connection(&socket).await.map_err(error)?;
+                Some((socket, connection))
             }
             None => None,
         };
@@ -141,7 +151,7 @@ impl SipServer {
         let addresses: Vec<_> = [
             tls.as_ref().map(|((_, address), _)| ("TLS", *address)),
             tcp.as_ref().map(|(_, address)| ("TCP", *address)),
-            udp.as_ref().map(|(_, address)| ("UDP", *address)),
+            udp.as_ref().map(|(_, (_, address))| ("UDP", *address)),
             floors.as_ref().map(|floors| ("BFCP", SocketAddr::new(bind, floors.port()))),
         ]
         .into_iter()
@@ -154,13 +164,11 @@ impl SipServer {
         let stack = CancellationToken::new();
         let endpoint = endpoint(&stack, options.t1);
         let inner = Arc::clone(&endpoint.inner);
-        let board = Switchboard::new(
-            state,
-            inner,
-            told,
-            floors.as_ref().map(FloorSockets::port_of_calls),
-            options.counters,
-        );
+        let outbound =
+            Outbound::new(options.outbound, udp.as_ref().map(|(_, connection)| connection.clone()));
+        let of_calls = floors.as_ref().map(FloorSockets::port_of_calls);
+        let board = Switchboard::new(state, inner, told, of_calls, options.counters, outbound);
+        board.state.attach(&board);
         let mut tasks = JoinSet::new();
         // Its timers; no message of the network passes there.
         tasks.spawn(async move { endpoint.serve().await });
@@ -183,13 +191,11 @@ impl SipServer {
         if let Some((listener, _)) = tcp {
             tasks.spawn(streams::serve(listener, None, connections, Arc::clone(&board)));
         }
-        if let Some((socket, _)) = udp {
-            let board = Arc::clone(&board);
-            tasks.spawn(async move {
-                if let Err(error) = datagrams::serve(socket, board).await {
-                    tracing::error!(%error, "SIP over UDP");
-                }
-            });
+        if let Some((socket, connection)) = udp {
+            tasks.spawn(datagrams::serve(socket, connection, Arc::clone(&board)));
+        }
+        for trunk in Outbound::connect(&board) {
+            tasks.spawn(trunk);
         }
         if let Some(floors) = floors {
             // Of their own: a connection for the floor takes no place from one for a call.
@@ -206,6 +212,7 @@ impl SipServer {
     /// Ends: waits up to `grace` for the calls whose stays control has ended to say BYE, then closes every port.
     pub async fn stop(mut self, grace: Duration) {
         let all = SIP_CALLS_MAX as u32;
+        self.board.outbound.book.call_off_all();
         // Whoever still calls is told that the node is draining, by control.
         if timeout(grace, self.board.places.acquire_many(all)).await.is_err() {
             tracing::warn!("some calls by SIP did not end in time");

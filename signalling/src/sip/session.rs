@@ -18,6 +18,16 @@ pub(super) struct Session {
     pub(super) ours: String,
 }
 
+/// What media need to know of the way.
+pub(super) fn leg(flow: &Flow) -> SipLeg {
+    SipLeg {
+        secure: flow.is_secure(),
+        from: flow.from.ip().to_canonical(),
+        local: flow.local_address(),
+        floor: None,
+    }
+}
+
 /// The answer to an offer, or an offer to whoever made none.
 pub(super) async fn negotiate(
     board: &Switchboard,
@@ -26,13 +36,7 @@ pub(super) async fn negotiate(
     floor: Option<FloorTold>,
     offer: Option<String>,
 ) -> Result<Session, ApiError> {
-    let leg = SipLeg {
-        secure: flow.is_secure(),
-        from: flow.from.ip().to_canonical(),
-        local: flow.local_address(),
-        floor,
-    };
-    let (control, who) = (&board.state.control, who.clone());
+    let (control, who, leg) = (&board.state.control, who.clone(), SipLeg { floor, ..leg(flow) });
     let ours = match offer.clone() {
         Some(sdp) => {
             let offer = Offer { who, via: Via::Sip, sdp, lines: None, sip: Some(leg) };
@@ -43,7 +47,7 @@ pub(super) async fn negotiate(
     Ok(Session { offer, ours })
 }
 
-/// Whether a session comes of what an ACK says to our offer.
+/// Whether a session comes of what an ACK, or a 2xx, says to our offer.
 pub(super) async fn settle(board: &Switchboard, who: Identity, sdp: Option<String>) -> bool {
     let Some(sdp) = sdp else { return false };
     let asked = board.state.control.ask(|reply| Command::Settle { who, sdp, reply });

@@ -1,4 +1,4 @@
-//! Session timers (RFC 4028) as the called side: whether a call still lives, asked for every few minutes.
+//! Session timers (RFC 4028), as the called side and, where the other wants one, as the calling side: whether a call still lives, asked for every few minutes.
 //!
 //! Flow: headers of an INVITE or UPDATE -> **here** -> headers of its 2xx, and when to do what. Pure: every moment is an
 //! argument. Bounds: [`INTERVAL_MIN`], [`INTERVAL_MAX`].
@@ -8,7 +8,7 @@
 //! nothing; with a caller that does not take UPDATE there is no timer, as with any callee that has none.
 
 use mcu_core::time::Mono;
-use rsipstack::sip::{Header, HeadersExt, MinSE, Request, Require, SessionExpires};
+use rsipstack::sip::{Header, HeadersExt, MinSE, Request, Require, Response, SessionExpires};
 use std::time::Duration;
 
 /// The shortest interval (§4): shorter ones are asked for again, with a 422.
@@ -90,6 +90,23 @@ impl SessionTimer {
         Ok(Some(Self { interval, refresher, refreshed_at: now, asked: false }))
     }
 
+    /// What comes of the headers of a 2xx to an INVITE of ours (§7.2), in which we asked for nothing and did not say that we could refresh: a
+    /// timer that the other side keeps; ours to keep, where it says so all the same and takes UPDATE; else none.
+    pub(super) fn granted(response: &Response, now: Mono) -> Option<Self> {
+        let asked = response.session_expires_header()?;
+        let mut parts = asked.value().split(';').map(str::trim);
+        let interval = Duration::from_secs(parts.next()?.parse::<u32>().ok()?.into());
+        let ours = parts.any(|part| part.replace(' ', "").eq_ignore_ascii_case("refresher=uac"));
+        let refresher = if ours { Refresher::Ours } else { Refresher::Theirs };
+        let fair = interval >= INTERVAL_MIN && (!ours || takes_update(response));
+        fair.then(|| Self {
+            interval: interval.min(INTERVAL_MAX),
+            refresher,
+            refreshed_at: now,
+            asked: false,
+        })
+    }
+
     /// For the 2xx: the interval, who refreshes, and that the caller must do so where it is the one (§9).
     pub(super) fn headers(self) -> Vec<Header> {
         let seconds = self.interval.as_secs();
@@ -150,12 +167,12 @@ fn least_of(request: &Request) -> Option<Duration> {
     Some(Duration::from_secs(seconds.into()))
 }
 
-fn takes_update(request: &Request) -> bool {
+fn takes_update(message: &impl HeadersExt) -> bool {
     let names_update = |header: &Header| {
         matches!(header, Header::Allow(_))
             && header.value().split(',').any(|method| method.trim().eq_ignore_ascii_case("UPDATE"))
     };
-    request.headers.iter().any(names_update)
+    message.headers().iter().any(names_update)
 }
 
 #[cfg(test)]
@@ -205,6 +222,25 @@ mod tests {
         );
         assert_eq!(agree("Session-Expires: 600\r\nAllow: INVITE\r\n"), Ok(None), "no way to refresh");
         assert_eq!(agree("Allow: UPDATE\r\n"), Ok(None), "nobody asks");
+    }
+
+    #[test]
+    fn a_timer_in_an_answer_is_theirs_to_keep_or_ours_where_update_is_taken() {
+        let granted = |headers: &str| {
+            let text = format!("SIP/2.0 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+            let response = Response::try_from(text.as_str()).expect("a fair response");
+            SessionTimer::granted(&response, START).map(|timer| (timer.interval.as_secs(), timer.refresher))
+        };
+        assert_eq!(granted(""), None);
+        assert_eq!(granted("Session-Expires: 1800;refresher=uas\r\n"), Some((1_800, Refresher::Theirs)));
+        assert_eq!(
+            granted("Session-Expires: 1800 ; Refresher = UAC\r\nAllow: UPDATE\r\n"),
+            Some((1_800, Refresher::Ours))
+        );
+        assert_eq!(granted("Session-Expires: 1800;refresher=uac\r\nAllow: INVITE\r\n"), None);
+        for odd in ["soon", "-1", "89", ""] {
+            assert_eq!(granted(&format!("Session-Expires: {odd};refresher=uas\r\n")), None, "{odd}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! TCP and TLS connections to the SIP ports: accepted where there is a place, framed, and closed when they say nothing.
+//! TCP and TLS connections, to the SIP ports and to trunks: accepted where there is a place, framed, and closed when they say nothing.
 //!
 //! Flow: kernel -> **here** -> `intake`, and answers back. Thread: the server's runtime, one task a connection, so that one which
 //! fails fails alone. Bounds: `limits::SIP_CONNECTIONS_MAX` and the bound of an address ([`Connections`]), [`HANDSHAKE_TIME_MAX`] for TLS,
@@ -82,30 +82,43 @@ async fn converse(
     SockRef::from(&stream).set_tcp_keepalive(
         &TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_TIME / 3),
     )?;
+    let held = Held::at(place);
     match tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
-            exchange(stream, Transport::Tls, (from, local), board, place).await
+            exchange(stream, Ends { transport: Transport::Tls, from, local, held }, board, |_| ()).await
         }
-        None => exchange(stream, Transport::Tcp, (from, local), board, place).await,
+        None => exchange(stream, Ends { transport: Transport::Tcp, from, local, held }, board, |_| ()).await,
     }
 }
 
-/// Reads and writes until either ends.
-async fn exchange<S: AsyncRead + AsyncWrite>(
+/// What a connection connects.
+pub(super) struct Ends {
+    /// TCP or TLS.
+    pub(super) transport: Transport,
+    /// The other end.
+    pub(super) from: SocketAddr,
+    /// Ours.
+    pub(super) local: SocketAddr,
+    /// What keeps it open.
+    pub(super) held: Arc<Held>,
+}
+
+/// Reads and writes until either ends, having told `opened` of the way that there is now. A connection whose way somebody keeps is not idle.
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite>(
     stream: S,
-    transport: Transport,
-    (from, local): (SocketAddr, SocketAddr),
+    Ends { transport, from, local, held }: Ends,
     board: &Arc<Switchboard>,
-    place: &Arc<Place>,
+    opened: impl FnOnce(&Flow),
 ) -> io::Result<()> {
     let (tell, outgoing) = mpsc::channel(WRITES_MAX);
     let (ping, pings) = mpsc::channel(1);
     let open = CancellationToken::new();
     let ended = open.clone().drop_guard();
     let connection = channel(tell, SipAddr::new(transport, from.into()), open).await?;
-    let flow = Flow { connection, transport, from, local, held: Held::at(place) };
+    let flow = Flow { connection, transport, from, local, held };
     let _leaving = Leaving { board, flow: &flow };
+    opened(&flow);
     let (reader, writer) = tokio::io::split(stream);
     let writing = write(writer, outgoing, pings);
     tokio::pin!(writing);

@@ -10,6 +10,7 @@ use super::call;
 use super::dialog::tag_of;
 use super::flow::{Flow, Told};
 use super::intake::Gate;
+use super::outbound::{Answers, Outbound};
 use super::pending::Pending;
 use super::registrar;
 use crate::command::Command;
@@ -44,11 +45,15 @@ pub struct SipCounters {
     pub answered: AtomicU64,
     /// INVITEs that were refused, for whatever reason.
     pub refused: AtomicU64,
+    /// Calls of the node's own that were answered.
+    pub made: AtomicU64,
+    /// Calls of the node's own that came to nothing.
+    pub failed: AtomicU64,
     /// Messages that were dropped: malformed, over a limit, or one too many.
     pub dropped: AtomicU64,
     /// BFCP messages that were no call's, or one too many.
     pub floor_dropped: AtomicU64,
-    /// Calls now.
+    /// Calls now, those that ring with them.
     pub calls: AtomicU64,
     /// REGISTERs that were refused, for whatever reason but that they proved nothing yet.
     pub registrations_refused: AtomicU64,
@@ -57,7 +62,7 @@ pub struct SipCounters {
 }
 
 /// What all calls share.
-pub(super) struct Switchboard {
+pub(crate) struct Switchboard {
     pub(super) state: ApiState,
     pub(super) endpoint: EndpointInnerRef,
     pub(super) told: Told,
@@ -69,6 +74,10 @@ pub(super) struct Switchboard {
     pub(super) places: Arc<Semaphore>,
     /// RFC 3261 §13.3.1.4: how long an ACK may take.
     pub(super) ack_time_max: Duration,
+    /// Calls of the node's own.
+    pub(super) outbound: Outbound,
+    /// Who waits for answers to them.
+    pub(super) answers: Answers,
     calls: Mutex<BTreeMap<String, mpsc::Sender<Inquiry>>>,
 }
 
@@ -79,6 +88,7 @@ impl Switchboard {
         told: Told,
         floors: Option<Arc<FloorPort>>,
         counters: Arc<SipCounters>,
+        outbound: Outbound,
     ) -> Arc<Self> {
         // The transaction gives up first and says so; this is for the case that its timer is lost.
         let ack_time_max = endpoint.option.t1x64 + endpoint.option.t1 * 4;
@@ -91,6 +101,8 @@ impl Switchboard {
             counters,
             places: Arc::new(Semaphore::new(SIP_CALLS_MAX)),
             ack_time_max,
+            outbound,
+            answers: Answers::default(),
             calls: Mutex::default(),
         })
     }

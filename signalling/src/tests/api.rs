@@ -325,3 +325,43 @@ async fn a_busy_node_says_so_and_still_says_that_it_lives() {
     let gone = House { app: crate::router(&ApiState::new(control, options)), ..House::new() };
     gone.call("GET", "/readyz", "", Value::Null).await.is_problem(503, "draining");
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_begun_by_hosts_of_the_room_and_only_to_whom_the_node_may_call() {
+    let house = House::new();
+    let path = "/api/v1/rooms/daily/calls";
+    let body = |to: &str| json!({"to": to});
+    let fair = "sip:+4930123@trunk.example.org";
+    for token in [guest(), token(1, Role::Host, "weekly")] {
+        house.call("POST", path, &token, body(fair)).await.is_problem(403, "forbidden");
+        house.call("GET", path, &token, Value::Null).await.is_problem(403, "forbidden");
+        house.call("DELETE", &format!("{path}/1"), &token, Value::Null).await.is_problem(403, "forbidden");
+    }
+    let stale = Identity { conference: ConferenceId(8), ..identity(1, Role::Host, "daily") };
+    let stale = Tokens::from_key(&KEY).issue(&stale, START_UNIX_S).into_exposed();
+    house.call("POST", path, &stale, body(fair)).await.is_problem(403, "forbidden");
+    house.call("POST", "/api/v1/rooms/other/calls", ADMIN, body(fair)).await.is_problem(404, "not-found");
+    let odd = [
+        (json!({}), "to"),
+        (body("+4930123"), "to"),
+        (body("sip:a@b?Replaces=c"), "to"),
+        (json!({"to": fair, "name": ""}), "name"),
+        (json!({"to": fair, "ring_s": 4}), "ring_s"),
+        (json!({"to": fair, "ring_s": 121}), "ring_s"),
+        (json!({"to": fair, "role": "owner"}), "role"),
+        (json!({"to": fair, "surprise": 1}), "surprise"),
+    ];
+    for (body, field) in odd {
+        let answer = house.call("POST", path, &host(), body).await;
+        answer.is_problem(400, "bad-request");
+        assert!(answer.json()["detail"].as_str().expect("text").contains(field), "{}", answer.body);
+    }
+    for token in [ADMIN, &host()] {
+        let answer = house.call("POST", path, token, body(fair)).await;
+        answer.is_problem(403, "call-refused");
+        assert!(answer.body.contains("SIP is not on"), "{}", answer.body);
+        assert_eq!(house.call("GET", path, token, Value::Null).await.json(), json!({"calls": []}));
+        house.call("DELETE", &format!("{path}/1"), token, Value::Null).await.is_problem(404, "not-found");
+    }
+    house.call("DELETE", &format!("{path}/x"), ADMIN, Value::Null).await.is_problem(404, "not-found");
+}

@@ -12,7 +12,9 @@ mod socket;
 mod streaming;
 
 use crate::auth::{AdminToken, Tokens};
-use crate::command::{Caller, Command, Control, Identity, JoinRequest, Joined, Session, Subscription};
+use crate::command::{
+    Caller, Command, Control, Identity, Invitation, JoinRequest, Joined, Session, Subscription,
+};
 use crate::event::EventText;
 use crate::model::{IceServer, Room};
 use crate::problem::ApiError;
@@ -218,6 +220,24 @@ async fn control_thread(
                 let _ = reply
                     .send(admit(&JoinRequest { alias: Alias::parse(Alias::ECHO).expect("fair"), ..request }));
             }
+            Command::Permit { alias, participant, by, reply } => {
+                let on = participant.unwrap_or(ParticipantId(1));
+                let _ = reply.send(known(&alias).and_then(|()| in_meeting(on, &by)));
+            }
+            Command::Invite { alias, leg, by, reply } => {
+                copy = Some(Command::Invite { alias, leg, by: by.clone(), reply: silent() });
+                let sdp = "v=0\r\noffer".into();
+                let invitation = Invitation { participant: ParticipantId(9), sdp };
+                let _ = reply.send(in_meeting(ParticipantId(1), &by).map(|()| invitation));
+            }
+            Command::Admit { participant, display_name, role, reply } => {
+                let copied = display_name.clone();
+                copy = Some(Command::Admit { participant, display_name: copied, role, reply: silent() });
+                let full = display_name.expose().as_str() == LATECOMER;
+                let _ =
+                    reply.send(if full { Err(ApiError::RoomFull) } else { Ok(joined(participant, role)) });
+            }
+            Command::Uninvite { participant } => copy = Some(Command::Uninvite { participant }),
             Command::Refused { reply, .. } => drop(reply.send(Ok(()))),
             Command::Transfer { reply, .. } => drop(reply.send(Err(ApiError::Internal))),
             Command::Digit { .. } => {}
@@ -364,14 +384,19 @@ fn admit(request: &JoinRequest) -> Result<Joined, ApiError> {
         (true, _, true) if !request.host_only => Role::Guest,
         _ => return Err(ApiError::JoinRefused),
     };
-    Ok(Joined {
-        participant: ParticipantId(3),
+    let room = RoomName { name: "Daily".into(), alias: request.alias.to_string() };
+    Ok(Joined { room, ..joined(ParticipantId(3), role) })
+}
+
+fn joined(participant: ParticipantId, role: Role) -> Joined {
+    Joined {
+        participant,
         conference: ConferenceId(7),
         role,
-        room: RoomName { name: "Daily".into(), alias: request.alias.to_string() },
+        room: RoomName { name: "Daily".into(), alias: "daily".into() },
         ice_servers: ice_servers(),
         access: ContentAccess::NodeDecrypted,
-    })
+    }
 }
 
 fn join_body(pin: &str) -> Value {

@@ -59,3 +59,28 @@ export async function play({ dir, name, text, port, user, messages, hangS = HANG
   const code = await ended(child);
   return { code, said: await readFile(errors, 'utf8').catch(() => '') };
 }
+
+/**
+ * Plays a device or trunk that is called once, by TCP. `ended` resolves with sipp's exit code and what it says.
+ * @param {{dir: string, name: string, text: string}} called
+ */
+export async function listen({ dir, name, text }) {
+  const [file, errors] = ['xml', 'errors'].map((ending) => join(dir, `${name}.${ending}`));
+  await writeFile(file, text);
+  played += 1;
+  const [host, port] = [`127.0.2.${played}`, await freePort()];
+  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', host, '-p', String(port), '-mi', '127.0.0.1', '-mp', String(await freePort())];
+  words.push('-nostdin', '-timeout', String(HANG_S), '-timeout_error', '-trace_err', '-error_file', errors);
+  const child = spawn('sipp', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+  record(child);
+  const finished = ended(child).then(async (code) => ({ code, said: await readFile(errors, 'utf8').catch(() => '') }));
+  return {
+    host,
+    port,
+    ended: finished,
+    async stop() {
+      child.kill('SIGTERM');
+      await finished;
+    },
+  };
+}

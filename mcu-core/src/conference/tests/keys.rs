@@ -16,7 +16,8 @@ impl Meeting {
 
     fn enter_as(&mut self, participant: ParticipantId, via: Via, role: Role) {
         let name = DisplayName::parse("Host").expect("a fair name");
-        let joining = Joining { participant, name, role, via, overlay: false, joined_at_unix_s: 0 };
+        let joining =
+            Joining { participant, name, role, via, overlay: false, invited: false, joined_at_unix_s: 0 };
         self.give(Input::Join(joining)).expect("there is room");
         self.connect(participant, receives(participant, false), true).expect("it has joined");
         self.run_for(1_000);

@@ -100,7 +100,16 @@ impl Meeting {
         overlay: bool,
     ) -> Result<(), Refusal> {
         let name = DisplayName::parse(&format!("Person {participant}")).expect("a fair name");
-        self.give(Input::Join(Joining { participant, name, role, via, overlay, joined_at_unix_s: 0 }))
+        let invited = false;
+        self.give(Input::Join(Joining {
+            participant,
+            name,
+            role,
+            via,
+            overlay,
+            invited,
+            joined_at_unix_s: 0,
+        }))
     }
 
     fn flow(&mut self, participant: ParticipantId, kind: SourceKind, live: bool) {

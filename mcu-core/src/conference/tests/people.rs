@@ -114,6 +114,10 @@ fn a_locked_meeting_lets_in_hosts_alone_and_who_is_in_may_reconnect() {
         assert_eq!(meeting.join(p(3), via, false), Err(Refusal::Locked), "{via:?}");
     }
     assert_eq!(meeting.join_as(Role::Host, p(4), Via::Browser, true), Ok(()));
+    let name = DisplayName::parse("Called").expect("a fair name");
+    let (role, via, overlay) = (Role::Guest, Via::Sip, false);
+    let called = Joining { participant: p(5), name, role, via, overlay, invited: true, joined_at_unix_s: 0 };
+    assert_eq!(meeting.give(Input::Join(called)), Ok(()), "somebody whom a host has called");
     meeting.give(Input::Disconnected { participant: p(1) }).expect("it was up");
     meeting.run_for(30_000);
     assert_eq!(meeting.connect(p(1), receives(p(1), true), true), Ok(()));

@@ -35,7 +35,8 @@ fn alone_one_sees_an_empty_room_or_paints_over_its_own_tile() {
     echo.conference.settings.echo = true;
     let name = DisplayName::parse("Ada").expect("a fair name");
     let (role, via) = (Role::Guest, Via::Browser);
-    let joining = Joining { participant: p(1), name, role, via, overlay: true, joined_at_unix_s: 0 };
+    let joining =
+        Joining { participant: p(1), name, role, via, overlay: true, invited: false, joined_at_unix_s: 0 };
     echo.give(Input::Join(joining)).expect("there is room");
     echo.connect(p(1), receives(p(1), true), true).expect("joined");
     echo.flow(p(1), SourceKind::Main, true);

@@ -100,7 +100,6 @@ struct Way {
 }
 
 /// A device that can be called.
-#[cfg_attr(not(test), expect(dead_code, reason = "for calls of the node, which makes none yet"))]
 pub(crate) struct Reached {
     /// The Request-URI (RFC 3261 §16.6): as the device wrote it.
     pub(crate) contact: Uri,
@@ -133,7 +132,6 @@ impl Registrar {
     }
 
     /// Where a device is: its newest address that can still be reached.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for calls of the node, which makes none yet"))]
     pub(crate) fn reach(&self, user: &str) -> Option<Reached> {
         let now = self.clock.mono();
         let desk = self.desk();

@@ -6,6 +6,7 @@
 mod calls;
 mod crowds;
 mod late_offers;
+mod outbound;
 mod phone;
 mod reception;
 mod refusals;
@@ -13,7 +14,7 @@ mod registrar;
 
 use super::*;
 use crate::sip::registrar::RegistrarOptions;
-use crate::sip::{SipCounters, SipOptions, SipServer};
+use crate::sip::{OutboundOptions, SipCounters, SipOptions, SipServer};
 use phone::{Heard, Phone};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -32,6 +33,7 @@ struct Exchange {
     mono_ms: Arc<AtomicU64>,
     seen: Arc<Mutex<Vec<Command>>>,
     events: Arc<Mutex<Vec<mpsc::Sender<EventText>>>>,
+    state: ApiState,
 }
 
 impl Exchange {
@@ -41,24 +43,30 @@ impl Exchange {
     }
 
     async fn on(bind: IpAddr) -> Self {
-        Self::with(bind, None).await
+        Self::with(bind, None, OutboundOptions::default()).await
     }
 
-    /// With devices that may register.
-    async fn with(bind: IpAddr, registrar: Option<RegistrarOptions>) -> Self {
+    /// With devices that may register, or calls that may be made.
+    async fn with(bind: IpAddr, registrar: Option<RegistrarOptions>, outbound: OutboundOptions) -> Self {
         let (control, commands) = Control::channel(16);
         let (seen, events) = (Arc::default(), Arc::default());
         tokio::spawn(control_thread(commands, Arc::clone(&seen), Arc::clone(&events)));
-        Self { seen, events, ..Self::before(control, bind, registrar).await }
+        Self { seen, events, ..Self::before(control, bind, registrar, outbound).await }
     }
 
     /// In front of a control thread that is the test itself.
     async fn asking() -> (Self, mpsc::Receiver<Command>) {
         let (control, commands) = Control::channel(16);
-        (Self::before(control, IpAddr::V4(Ipv4Addr::LOCALHOST), None).await, commands)
+        let bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        (Self::before(control, bind, None, OutboundOptions::default()).await, commands)
     }
 
-    async fn before(control: Control, bind: IpAddr, registrar: Option<RegistrarOptions>) -> Self {
+    async fn before(
+        control: Control,
+        bind: IpAddr,
+        registrar: Option<RegistrarOptions>,
+        outbound: OutboundOptions,
+    ) -> Self {
         let mono_ms: Arc<AtomicU64> = Arc::default();
         let mono = Arc::clone(&mono_ms);
         let clock = Clock::new(move || Mono::from_millis(mono.load(Ordering::Relaxed)), || START_UNIX_S);
@@ -78,10 +86,12 @@ impl Exchange {
                 connections_per_address_max: 8,
                 t1: T1,
                 counters: Arc::clone(&counters),
+                outbound,
             },
         );
+        let state = options.0.clone();
         let server = SipServer::start(options.0, options.1).await.expect("loopback has free ports");
-        Self { server, counters, mono_ms, seen: Arc::default(), events: Arc::default() }
+        Self { server, counters, mono_ms, seen: Arc::default(), events: Arc::default(), state }
     }
 
     fn address(&self, transport: &str) -> SocketAddr {

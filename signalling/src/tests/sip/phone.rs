@@ -3,7 +3,7 @@
 use super::{SDP, WAIT_MAX};
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 /// How it is connected.
@@ -76,11 +76,41 @@ impl Phone {
         Self { wire: Wire::Udp(socket), here, call_id: format!("{}@phone", here.port()), tag: None, seq: 0 }
     }
 
+    /// One that the node was told of, before there was a node.
+    pub(super) async fn at(socket: UdpSocket, node: SocketAddr) -> Self {
+        socket.connect(node).await.expect("loopback");
+        let here = socket.local_addr().expect("it is bound");
+        Self { wire: Wire::Udp(socket), here, call_id: String::new(), tag: None, seq: 0 }
+    }
+
     pub(super) async fn by_tcp(node: SocketAddr) -> Self {
         let stream = TcpStream::connect(node).await.expect("it listens");
         let here = stream.local_addr().expect("it is bound");
         let wire = Wire::Tcp(stream, Vec::new());
         Self { wire, here, call_id: format!("tcp-{}@phone", here.port()), tag: None, seq: 0 }
+    }
+
+    /// A telephone, or a gateway, that the node connects to.
+    pub(super) async fn connected(listener: &TcpListener) -> Self {
+        let (stream, _) =
+            timeout(WAIT_MAX, listener.accept()).await.expect("the node comes").expect("loopback");
+        let here = stream.local_addr().expect("it is bound");
+        let wire = Wire::Tcp(stream, Vec::new());
+        Self { wire, here, call_id: String::new(), tag: None, seq: 0 }
+    }
+
+    /// Answers a request of the node: `status` and its phrase, our `tag`, headers that end with `\r\n` each.
+    pub(super) async fn respond(&mut self, to: &Heard, status: &str, tag: &str, headers: &str, body: &str) {
+        let header = |name: &str| format!("{name}: {}\r\n", to.header(name).expect("every request has it"));
+        let same: String = ["Via", "From", "Call-ID", "CSeq"].map(header).concat();
+        let whom = to.header("To").expect("every request has it");
+        let tag =
+            if whom.contains(";tag=") || tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+        let length = body.len();
+        self.say(&format!(
+            "SIP/2.0 {status}\r\n{same}To: {whom}{tag}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        ))
+        .await;
     }
 
     /// A request; `headers` end with `\r\n` each. ACK and CANCEL are of the request before.

@@ -20,7 +20,12 @@ fn options(algorithms: &'static [Algorithm]) -> RegistrarOptions {
 }
 
 async fn exchange() -> Exchange {
-    Exchange::with(IpAddr::V4(Ipv4Addr::LOCALHOST), Some(options(&Algorithm::GOOD))).await
+    Exchange::with(
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(options(&Algorithm::GOOD)),
+        OutboundOptions::default(),
+    )
+    .await
 }
 
 /// The nonce of a challenge.
@@ -243,7 +248,12 @@ async fn outbound_is_told_to_be_done() {
 
 #[tokio::test]
 async fn a_device_that_knows_no_better_digest_is_met_where_that_is_said() {
-    let md5 = Exchange::with(IpAddr::V4(Ipv4Addr::LOCALHOST), Some(options(&[Algorithm::Md5]))).await;
+    let md5 = Exchange::with(
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(options(&[Algorithm::Md5])),
+        OutboundOptions::default(),
+    )
+    .await;
     for (exchange, status) in [(md5, 200), (exchange().await, 401)] {
         let mut phone = exchange.phone().await;
         phone.ask("REGISTER", "room-1", "", "").await;

@@ -1,0 +1,212 @@
+//! A trunk: the one way by which calls leave for a telephone network, another exchange, or a proxy, as the configuration names it.
+//!
+//! Flow: [`Trunk::keep`], one task, keeps a connection by TLS or TCP -> [`Trunk::flow`] -> `dialling`; by UDP the node's own socket serves.
+//! Thread: the server's runtime. Bounds: `limits::SIP_TRUNKS_MAX` connections, [`CONNECT_TIME_MAX`] for one, [`PAUSE_MAX`] between two attempts,
+//! [`WAIT_MAX`] for a call until there is one.
+//!
+//! What comes by the connection is taken as what comes by any (`intake`): a trunk may call as well. Its name is the only one that the node
+//! ever looks up, and it is the operator's.
+
+use super::super::flow::Flow;
+use super::super::streams::{self, Ends};
+use super::super::switchboard::Switchboard;
+use super::callee::Callee;
+use super::digest::Credentials;
+use rsipstack::sip::Transport;
+use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// How long a name may take to be looked up, a connection to be made, and TLS to be agreed; each.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Between two attempts: first this, doubled each time, and never longer than that.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long a call waits for a connection that is being made.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// After how much silence the kernel asks whether the other end is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How a trunk is spoken to.
+#[derive(Clone)]
+pub enum TrunkTransport {
+    /// By TLS, its certificate verified as this says.
+    Tls(Arc<ClientConfig>),
+    /// By TCP, in the clear.
+    Tcp,
+    /// By UDP, in the clear, from the node's own port.
+    Udp,
+}
+
+/// A trunk, as the configuration has it.
+#[derive(Clone)]
+pub struct TrunkOptions {
+    /// For the log.
+    pub name: String,
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How it is spoken to.
+    pub transport: TrunkTransport,
+    /// The host of addresses that it takes, in small letters.
+    pub domain: String,
+    /// What the numbers begin with that it takes; empty: all, and names.
+    pub prefixes: Vec<String>,
+    /// As whom the node calls there: the user part of `From` and `Contact`.
+    pub caller_id: String,
+    /// What it is told when it asks who calls.
+    pub credentials: Option<Credentials>,
+}
+
+impl fmt::Debug for TrunkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrunkOptions").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// See the module.
+pub(super) struct Trunk {
+    options: TrunkOptions,
+    /// The way that stands, if one does.
+    flow: watch::Sender<Option<Flow>>,
+}
+
+impl Trunk {
+    pub(super) fn new(options: TrunkOptions) -> Self {
+        Self { options, flow: watch::Sender::new(None) }
+    }
+
+    pub(super) const fn options(&self) -> &TrunkOptions {
+        &self.options
+    }
+
+    /// How well it serves an address: characters of the prefix that does, of several the longest; `None`: not at all.
+    pub(super) fn serves(&self, callee: &Callee) -> Option<usize> {
+        let TrunkOptions { domain, prefixes, .. } = &self.options;
+        if callee.host() != domain {
+            return None;
+        }
+        if prefixes.is_empty() {
+            return Some(0);
+        }
+        let number = callee.number()?;
+        prefixes.iter().filter(|prefix| number.starts_with(prefix.as_str())).map(String::len).max()
+    }
+
+    /// The way there; `None` when there is none for now.
+    pub(super) async fn flow(&self, board: &Switchboard) -> Option<Flow> {
+        if matches!(self.options.transport, TrunkTransport::Udp) {
+            let (connection, local) = board.outbound.datagrams.clone()?;
+            let from = self.address(|at| at.is_ipv4() == local.is_ipv4()).await.ok()?;
+            return Some(Flow { connection, transport: Transport::Udp, from, local, held: Arc::default() });
+        }
+        let mut flows = self.flow.subscribe();
+        let open = flows.wait_for(|flow| flow.as_ref().is_some_and(Flow::is_open));
+        timeout(WAIT_MAX, open).await.ok()?.ok()?.clone()
+    }
+
+    /// Keeps a connection, until the task is ended. By UDP there is none to keep.
+    pub(super) async fn keep(&self, board: &Arc<Switchboard>) {
+        if matches!(self.options.transport, TrunkTransport::Udp) {
+            return;
+        }
+        let mut pause = PAUSE_MIN;
+        loop {
+            let ended = self.converse(board).await;
+            if self.flow.send_replace(None).is_some() {
+                pause = PAUSE_MIN;
+            }
+            let error = ended.err().map(|error| error.kind());
+            tracing::warn!(
+                trunk = self.options.name,
+                ?error,
+                pause_s = pause.as_secs(),
+                "no connection to a trunk"
+            );
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn converse(&self, board: &Arc<Switchboard>) -> io::Result<()> {
+        let from = self.address(|_| true).await?;
+        let stream = timeout(CONNECT_TIME_MAX, TcpStream::connect(from)).await??;
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        let local = stream.local_addr()?;
+        let ends = |transport| Ends { transport, from, local, held: Arc::default() };
+        let opened = |flow: &Flow| {
+            tracing::info!(trunk = self.options.name, "connected to a trunk");
+            self.flow.send_replace(Some(flow.clone()));
+        };
+        match &self.options.transport {
+            TrunkTransport::Tls(config) => {
+                let name = ServerName::try_from(self.options.host.clone()).map_err(io::Error::other)?;
+                let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+                let stream = timeout(CONNECT_TIME_MAX, connecting).await??;
+                streams::exchange(stream, ends(Transport::Tls), board, opened).await
+            }
+            TrunkTransport::Tcp | TrunkTransport::Udp => {
+                streams::exchange(stream, ends(Transport::Tcp), board, opened).await
+            }
+        }
+    }
+
+    /// Where it is now.
+    async fn address(&self, fits: impl Fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {
+        let found =
+            timeout(CONNECT_TIME_MAX, lookup_host((&*self.options.host, self.options.port))).await??;
+        let mut found = found.filter(fits);
+        found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trunk(domain: &str, prefixes: &[&str]) -> Trunk {
+        Trunk::new(TrunkOptions {
+            name: "test".into(),
+            host: "192.0.2.1".into(),
+            port: 5060,
+            transport: TrunkTransport::Tcp,
+            domain: domain.into(),
+            prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+            caller_id: "mcu".into(),
+            credentials: None,
+        })
+    }
+
+    #[test]
+    fn a_trunk_serves_the_numbers_of_its_prefixes_at_its_domain() {
+        let callee = |text: &str| Callee::parse(text).expect(text);
+        let some = trunk("t.example", &["+49", "+4930"]);
+        let table = [
+            ("sip:+4930123@t.example", Some(5)),
+            ("sip:+4940123@t.example", Some(3)),
+            ("sip:+31@t.example", None),
+            ("sip:room@t.example", None),
+            ("sip:+4930123@other.example", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(some.serves(&callee(text)), expected, "{text}");
+        }
+        assert_eq!(
+            trunk("t.example", &[]).serves(&callee("sip:room@t.example")),
+            Some(0),
+            "every address there"
+        );
+    }
+}
