@@ -91,6 +91,39 @@ test('devices that know MD5 alone register by TLS and by UDP where that is said,
   await isRefused(there, baresip, 'udp');
 });
 
+/** Has a device called into the meeting, sees it there, and has it gone again. */
+async function isCalled({ node, ports }, start, user) {
+  const token = node.announced.admin_token;
+  const device = await start({ dir, user, password: PASSWORD, port: ports.tls, transport: 'tls' });
+  devices.push(device);
+  await until(`it is registered\n${device.log()}`, async () => (await seen(node))[user].bindings.length === 1);
+  const wish = { token, body: { to: `sip:${user}@127.0.0.1`, name: `Called ${user}` } };
+  const { status, body } = await api(node, 'POST', '/rooms/demo/calls', wish);
+  assert.equal(status, 201, JSON.stringify(body));
+  const call = async () => (await api(node, 'GET', '/rooms/demo/calls', { token })).body.calls.find(({ id }) => id === body.id);
+  const state = await until(`it has answered, or not\n${device.log()}`, async () => {
+    const now = await call();
+    return ['answered', 'failed'].includes(now?.state) && now;
+  });
+  assert.equal(state.state, 'answered', `${JSON.stringify(state)}\n${device.log()}`);
+  const roster = async () => (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
+  const there = (await roster()).find(({ id }) => id === state.participant_id);
+  assert.deepEqual([there?.name, there?.via, there?.role, there?.secured], [`Called ${user}`, 'sip', 'guest', true]);
+  assert.equal((await api(node, 'DELETE', `/rooms/demo/calls/${body.id}`, { token })).status, 204);
+  await until('it has gone', async () => (await roster()).length === 0);
+  devices.splice(devices.indexOf(device), 1);
+  await device.stop();
+  await until('it is registered no more', async () => (await seen(node))[user].bindings.length === 0);
+  const { status: refused, body: problem } = await api(node, 'POST', '/rooms/demo/calls', wish);
+  assert.deepEqual([refused, problem.code], [403, 'call-refused'], 'the control: who is not registered is not called');
+}
+
+test('devices that have registered are called into a meeting', { timeout: 300_000 }, async () => {
+  const there = await registrar(OLD);
+  await isCalled(there, baresip, 'room-1');
+  await isCalled(there, linphone, 'room-2');
+});
+
 test('nobody but the administrator sees them', { timeout: 300_000 }, async () => {
   const { node } = nodes.length > 0 ? { node: nodes[0] } : await registrar();
   assert.equal((await api(node, 'GET', '/sip/devices')).status, 401);
