@@ -174,8 +174,27 @@ fn sip_leg_corpus() {
         .flat_map(|(to, bytes)| [&[to][..], &shared::piece(bytes)].concat())
         .collect();
     let plain = ROOM_SYSTEM.replace("SAVP", "AVP");
-    let seeds =
-        [ROOM_SYSTEM, &plain].map(|offer| [shared::piece(offer.as_bytes()), datagrams.clone()].concat());
+    let print = format!("a=setup:passive\r\na=fingerprint:sha-256 {}\r\n", ["5a"; 32].join(":"));
+    let shaken = ROOM_SYSTEM.replace("RTP/SAVP", "UDP/TLS/RTP/SAVP").replace("a=crypto", "a=rtcp-mux\r\na=x");
+    let shaken = shaken.replace("m=audio", &format!("{print}m=audio"));
+    let ice = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef0123456789\r\n\
+        a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n";
+    let checked = shaken.replace("a=sendrecv\r\n", ice);
+    // A demand for a cookie (RFC 6347 §4.2.1), to our hello of a while before.
+    let cookie =
+        [&[22, 254, 253][..], &[0; 8], &[0, 16, 3, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 4, 254, 253, 1, 9]].concat();
+    let records: Vec<u8> =
+        [(0xf0, &b""[..]), (0, &cookie), (0, &check("abcd:efgh")), (0xf0, &[21, 254, 253])]
+            .into_iter()
+            .flat_map(|(to, bytes)| [&[to][..], &shared::piece(bytes)].concat())
+            .collect();
+    let seed = |offer: &str, datagrams: &[u8]| [&shared::piece(offer.as_bytes())[..], datagrams].concat();
+    let seeds = [
+        seed(ROOM_SYSTEM, &datagrams),
+        seed(&plain, &datagrams),
+        seed(&shaken, &records),
+        seed(&checked, &records),
+    ];
     replay("sip_leg", sip_leg, &seeds);
 }
 

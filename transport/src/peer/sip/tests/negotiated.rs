@@ -404,6 +404,23 @@ fn a_check_that_was_captured_moves_nothing_from_elsewhere() {
 }
 
 #[test]
+fn whoever_has_the_password_may_be_at_so_many_addresses_and_no_more() {
+    let device = || Device::new(true);
+    let (mut peer, answer) = accept_with(&negotiating(), &device().offer());
+    let most = mcu_core::limits::SIP_ICE_SOURCES_MAX;
+    for source in 0..most + 8 {
+        let mut device = device();
+        device.answered(&answer);
+        let check = device.run(NOW).into_iter().next().expect("a check");
+        arrive(&mut peer, &check, &format!("198.51.100.7:{}", 50_000 + source), 40_000, NOW);
+    }
+    assert_eq!(peer.counters().refused, 8);
+    let answered = transmits(outputs(&mut peer, NOW));
+    let of = |kind: [u8; 2]| answered.iter().filter(|transmit| transmit.bytes[..2] == kind).count();
+    assert_eq!(of([1, 1]), most, "each but those is answered");
+}
+
+#[test]
 fn a_hello_that_is_said_again_changes_nothing() {
     for ice in [true, false] {
         let mut device = Device::new(ice);
