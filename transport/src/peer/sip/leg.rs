@@ -177,7 +177,8 @@ impl Leg {
         std::mem::swap(&mut self.authenticated, &mut before.authenticated);
         let goes_on = self.codec == before.codec;
         self.seal.succeed(&mut before.seal, goes_on);
-        std::mem::swap(&mut self.link, &mut before.link);
+        // The one before is to begin no handshake of its own meanwhile.
+        self.link = before.link.take();
         if goes_on {
             // Swapped, so that the one before says goodbye for a stream that nobody knows.
             std::mem::swap(&mut self.ssrc, &mut before.ssrc);

@@ -512,6 +512,7 @@ fn an_association_goes_on_over_a_re_invite_until_the_device_asks_for_another() {
         arrive(&mut next, &replayed, DEVICE, 40_000, now);
         arrive(&mut next, &sealed(&mut mouth, 2), DEVICE, 40_000, now);
         assert_eq!(packets(&outputs(&mut next, now)).len(), 1, "with its roll-over count and its window");
+        first.handle_timeout(now);
         first.close(now);
         assert!(
             transmits(outputs(&mut first, now)).is_empty(),
