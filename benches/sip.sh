@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What calls by SIP cost a node: how fast it answers them, and what each costs it in one meeting of sound alone. Prints Markdown rows.
 #
-#   benches/sip.sh [--bins target/release] [--keep DIR] [--seconds N] [--talk turns|always|never] [--sound pcma|opus|g722|pcmu]... [--callers N]...
-#       pcma and opus; 10, 50, 100 and 200 callers; 30 s that count; one of them speaks at a time, the others send silence
+#   benches/sip.sh [--bins target/release] [--keep DIR] [--seconds N] [--talk turns|always|never] [--burst N] [--sound pcma|opus|g722|pcmu]... [--callers N]...
+#       pcma and opus; 10, 50, 100 and 200 callers; 30 s that count; one of them speaks at a time, the others send silence; 50 at once
 #
 # Two tables. The first: callers at once, each with a TLS connection of its own, from the first INVITE to the last 200, and the same of callers who come
 # two a second. The second: callers of one meeting, the node's cores while figures count, in parts per caller.
@@ -12,13 +12,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bins=target/release keep='' seconds=30 talk=turns sounds=() callers=()
+bins=target/release keep='' seconds=30 talk=turns burst=50 sounds=() callers=()
 while (($#)); do
   case $1 in
     --bins) bins=$2; shift 2 ;;
     --keep) keep=$2; shift 2 ;;
     --seconds) seconds=$2; shift 2 ;;
     --talk) talk=$2; shift 2 ;;
+    --burst) burst=$2; shift 2 ;;
     --sound) sounds+=("$2"); shift 2 ;;
     --callers) callers+=("$2"); shift 2 ;;
     *) sed -n '2,/^set/{/^#/s/^# \?//p}' "$0" >&2; exit 2 ;;
@@ -68,10 +69,10 @@ cost='
 wrong=0
 echo "| calls come | made | answered | first INVITE to last 200, ms | answered a second | INVITE to 200 p50, p95 ms | INVITE to first sound p50, p95 ms | refused |"
 echo "|---|---|---|---|---|---|---|---|"
-play idle pcma 20 'per_s = 2' 2 never
+play idle pcma $((burst < 20 ? burst : 20)) 'per_s = 2' 2 never
 jq -r --arg how "two a second" "$prelude$set_up" "$report/report.json"
 for sound in "${sounds[@]}"; do
-  play "burst-$sound" "$sound" 50 'spike = true' 2 never
+  play "burst-$sound" "$sound" "$burst" 'spike = true' 2 never
   jq -r --arg how "at once, $sound" "$prelude$set_up" "$report/report.json"
 done
 echo

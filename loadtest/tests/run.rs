@@ -361,6 +361,7 @@ fn a_telephone_a_room_system_and_a_browser_hear_each_other() {
         [[rooms.groups]]\nkind = \"phone\"\ncount = 1\nmeasure = \"all\"\n\
         [[rooms.groups]]\nkind = \"sip\"\ncount = 1\ncodec = \"h264\"\nsize = \"180p\"\nnetwork = \"n0\"\nmeasure = \"all\"\n\
         [[rooms.groups]]\nname = \"guest\"\nkind = \"webrtc\"\ncount = 1\nsize = \"180p\"\nmeasure = \"all\"\n\
+        [[rooms.groups]]\nname = \"quiet\"\nkind = \"phone\"\nsound = \"pcmu\"\ncount = 1\ntalk = \"never\"\n\
         [thresholds]\nunseen_max = 0\nunheard_max = 0\nown_voice_leak_db_max = -12\n";
     std::fs::write(&scenario, toml).expect("is writable");
     let files = folder.join("report");
@@ -372,6 +373,8 @@ fn a_telephone_a_room_system_and_a_browser_hear_each_other() {
         let measured = by_name(&report, name).measured.as_ref().expect("all measure");
         let heard: Vec<_> = measured.hears.iter().filter(|heard| heard.expected && heard.heard).collect();
         assert_eq!(heard.len(), 2, "{name}: {measured:?}");
+        // The control: who sends silence alone is heard by nobody.
+        assert!(measured.hears.iter().all(|heard| heard.name != "quiet 1"), "{name}: {measured:?}");
         assert!(measured.played_ms > 3_000 && measured.own_voice_leak_db.is_some(), "{name}: {measured:?}");
     }
     let (phone, room, guest) =
@@ -388,10 +391,11 @@ fn a_telephone_a_room_system_and_a_browser_hear_each_other() {
     // G.711 takes 64 kbit/s each way, whatever is said.
     assert!(phone.traffic.sent_kbps.is_some_and(|kbps| (60.0..68.0).contains(&kbps)), "{:?}", phone.traffic);
     assert!(phone.traffic.rtt_ms.is_some() && phone.traffic.jitter_ms.is_some(), "{:?}", phone.traffic);
-    let calls = report.calls.as_ref().expect("two called");
-    assert_eq!((calls.made, calls.answered, calls.refused.len()), (2, 2, 0));
+    assert!(by_name(&report, "quiet 1").bot.sent.sound_packets > 300, "silence is sent");
+    let calls = report.calls.as_ref().expect("three called");
+    assert_eq!((calls.made, calls.answered, calls.refused.len()), (3, 3, 0));
     assert!(calls.set_up.is_some() && calls.first_sound.is_some(), "{calls:?}");
-    assert!(said.out.contains("calls: 2 of 2 answered, INVITE to 200 p50"), "{}", said.out);
+    assert!(said.out.contains("calls: 3 of 3 answered, INVITE to 200 p50"), "{}", said.out);
     let pin = node.announced("guest_pin");
     let written = std::fs::read_to_string(files.join("report.json")).expect("was written");
     assert!(!written.contains(&format!(".{pin}@")), "the address that was dialled is nobody's");

@@ -196,7 +196,8 @@ impl<'a> Crew<'a> {
         let said = match &ended.report.outcome {
             Outcome::Failed { stage, detail, .. } => Some(format!("{name} failed at {stage}: {detail}")),
             Outcome::Closed { reason } => Some(format!("{name}: the node closed the session ({reason})")),
-            Outcome::Running {} | Outcome::Left {} => None,
+            Outcome::Running {} => Some(format!("{name} never came to its end")),
+            Outcome::Left {} => None,
         };
         if let Some(said) = said {
             self.failed += 1;
@@ -292,7 +293,8 @@ async fn finish(who: usize, stay: Stay, ended: Mono) -> Ended {
     let report = match tokio::time::timeout(LEAVE_WAIT_MAX, bot.finish()).await {
         Ok(report) => report,
         Err(_) => {
-            if last.outcome == (Outcome::Running {}) {
+            // Who was in has left; who never got in has failed to.
+            if last.outcome == (Outcome::Running {}) && last.join.connected_ms.is_some() {
                 last.outcome = Outcome::Left {};
             }
             last

@@ -43,6 +43,8 @@ use tokio::time::timeout;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 /// The longest to wait for the answer to a BYE, and for what follows a CANCEL.
 const GOODBYE_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long an answer may take from the connection to whoever waits for it.
+const LINGER_TIME: Duration = Duration::from_millis(100);
 /// Requests of the server that wait for us.
 const REQUESTS_MAX: usize = 16;
 /// Responses of one transaction that wait for us.
@@ -95,6 +97,11 @@ pub enum CallError {
     /// The SIP library would not.
     #[error("the SIP library failed at {0}")]
     Library(&'static str),
+    /// The connection went before there was an answer.
+    #[error(
+        "the server has closed the connection instead of answering: it may want a certificate (--sip-cert)"
+    )]
+    Closed,
     /// The connection has gone.
     #[error("the server has closed the connection of the call")]
     Lost,
@@ -206,11 +213,19 @@ impl Call {
     pub(super) async fn invite(&mut self, offer: Offer) -> Result<Answer, CallError> {
         let request = self.dialog.request("INVITE", Some(&offer.text()))?;
         let mut responses = self.ask(request).await?;
-        let Ok(last) = timeout(ANSWER_TIME_MAX, last(&mut responses)).await else {
-            self.cancel(&mut responses).await;
-            return Err(CallError::NoAnswer);
+        let answered = tokio::select! {
+            biased;
+            answered = timeout(ANSWER_TIME_MAX, last(&mut responses)) => answered.map_err(|_| CallError::NoAnswer),
+            // What came just before the connection went is on its way here.
+            _ = self.ended() => Ok(timeout(LINGER_TIME, last(&mut responses)).await.unwrap_or_default()),
         };
-        let response = last.ok_or(CallError::Lost)?;
+        let response = match answered {
+            Ok(response) => response.ok_or(CallError::Closed)?,
+            Err(error) => {
+                self.cancel(&mut responses).await;
+                return Err(error);
+            }
+        };
         if response.status_code.kind() != StatusCodeKind::Successful {
             return Err(CallError::refused(&response));
         }

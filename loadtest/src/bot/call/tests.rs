@@ -203,6 +203,27 @@ async fn a_server_that_goes_without_a_word_is_told() {
 }
 
 #[tokio::test]
+async fn a_server_that_closes_instead_of_answering_is_told_at_once_and_one_that_answers_first_is_heard() {
+    let (mut call, mut server) = connected().await;
+    let serve = async {
+        server.next().await;
+        drop(server);
+    };
+    let (answer, ()) =
+        timeout(WAIT_MAX / 2, async { tokio::join!(call.invite(offer()), serve) }).await.expect("at once");
+    assert!(matches!(answer, Err(CallError::Closed)), "{answer:?}");
+
+    let (mut call, mut server) = connected().await;
+    let serve = async {
+        let invite = server.next().await;
+        server.say(invite.answered("486 Busy Here", "", "")).await;
+        drop(server);
+    };
+    let (answer, ()) = tokio::join!(call.invite(offer()), serve);
+    assert_eq!(answer.expect_err("refused").code(), Some("sip-486"));
+}
+
+#[tokio::test]
 async fn an_invite_by_datagrams_is_said_again_until_it_is_answered() {
     let socket = UdpSocket::bind(HERE).await.expect("a free port");
     let address = format!("sip:daily@{}", socket.local_addr().expect("bound")).parse().expect("an address");
