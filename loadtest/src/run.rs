@@ -46,7 +46,7 @@ pub(crate) struct RunArguments {
     /// An address that serves WHEP, of the same server
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "announce"])]
     whep: Option<String>,
-    /// Where telephones and room systems call: sip:[USER@]HOST[:PORT][;transport=udp|tcp|tls], of whatever server. Without USER, beside --target or
+    /// Where telephones and room systems call, of whatever server: sip:USER@HOST:PORT;transport=tls (or tcp, or udp). Without USER, beside --target or
     /// --announce, each room is dialled as our node has it: ALIAS.PIN
     #[arg(long, value_name = "URI", conflicts_with_all = ["whip", "whep"])]
     sip: Option<String>,

@@ -1,7 +1,7 @@
 //! A SIP address as the command line and an announce file give it: `sip:[USER@]HOST[:PORT][;transport=udp|tcp|tls]` (RFC 3261 §19.1).
 //!
 //! Pure. A value of the type can stand in a request as it is: nothing in it ends a line, a quote or an address. Its user part may hold a PIN, and
-//! is shown by [`SipAddress::uri`] alone.
+//! is shown by `SipAddress::uri` alone.
 
 use std::fmt;
 use std::str::FromStr;

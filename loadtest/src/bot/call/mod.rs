@@ -1,8 +1,8 @@
 //! One call by SIP (RFC 3261): a room system or a telephone, as any server sees it.
 //!
-//! Flow: `ring` -> [`Call::connect`], [`Call::invite`] -> the server; what it asks within the call is answered here, its BYE -> `life`. Media are
-//! `media`'s. Thread: the bot's task and small ones of the call's own, which end with it. Bounds: [`ANSWER_TIME_MAX`], [`GOODBYE_TIME_MAX`],
-//! [`REQUESTS_MAX`]; those of `connection`.
+//! Flow: `ring` -> `Call::connect`, `Call::invite` -> the server; what it asks within the call is answered here, its BYE -> `life`. Media are
+//! `media`'s. Thread: the bot's task and small ones of the call's own, which end with it. Bounds: `ANSWER_TIME_MAX`, `GOODBYE_TIME_MAX`,
+//! `REQUESTS_MAX`; those of `connection`.
 //!
 //! The library's parser and transactions serve here; its dialogs do not: they look names up and connect to wherever `Contact` points. Everything
 //! leaves by the way that the INVITE took. Its logs quote whole messages, PINs with them: `main` turns them off.
