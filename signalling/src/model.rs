@@ -128,6 +128,15 @@ pub struct MuteChange {
     pub muted: bool,
 }
 
+/// Body of `transfer`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferTarget {
+    /// `sip:USER@HOST`, as of a call that the node makes.
+    #[schema(value_type = String)]
+    pub to: Secret<String>,
+}
+
 /// Body of `layout`.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -192,6 +201,8 @@ pub enum CallState {
     Answered,
     /// It came to nothing; said for a minute.
     Failed,
+    /// Of a transfer: done, and the participant gone; said for a minute.
+    Transferred,
 }
 
 /// A call that the node makes.
@@ -203,6 +214,10 @@ pub struct OutgoingCall {
     #[serde(serialize_with = "Secret::serialize_exposed")]
     #[schema(value_type = String)]
     pub to: Secret<String>,
+    /// Who is to go there, where a participant's own device calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub transfers: Option<ParticipantId>,
     /// How far it is.
     pub state: CallState,
     /// Who it is in the meeting, once it has been answered.

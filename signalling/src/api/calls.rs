@@ -103,15 +103,16 @@ fn ordered(body: CallCreation, room: Alias, by: Caller) -> Result<Order, ApiErro
 
 /// What is over is not shown.
 fn shown(written: Written) -> Option<OutgoingCall> {
-    let Written { id: CallId(id), to, progress } = written;
+    let Written { id: CallId(id), to, transfers, progress } = written;
     let (state, participant_id, failure) = match progress {
         Progress::Calling => (CallState::Calling, None, None),
         Progress::Ringing => (CallState::Ringing, None, None),
         Progress::Answered(participant) => (CallState::Answered, Some(participant), None),
         Progress::Failed(failure) => (CallState::Failed, None, Some(failure)),
+        Progress::Transferred => (CallState::Transferred, None, None),
         Progress::Over => return None,
     };
     let reason = failure.map(|failure| failure.reason.code());
     let status = failure.and_then(|failure| failure.status);
-    Some(OutgoingCall { id, to, state, participant_id, reason, status })
+    Some(OutgoingCall { id, to, transfers, state, participant_id, reason, status })
 }

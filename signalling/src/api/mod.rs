@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/rooms/{alias}/participants/{id}/mute", post(participants::mute)),
         ("/api/v1/rooms/{alias}/participants/{id}/disconnect", post(participants::disconnect)),
         ("/api/v1/rooms/{alias}/participants/{id}/layout", post(participants::layout)),
+        ("/api/v1/rooms/{alias}/participants/{id}/transfer", post(participants::transfer)),
         ("/api/v1/rooms/{alias}/seats/swap", post(seats::swap)),
         ("/api/v1/session", delete(session::leave)),
         ("/api/v1/session/offer", post(session::offer)),

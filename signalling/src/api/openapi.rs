@@ -19,6 +19,7 @@ use utoipa::{Modify, OpenApi};
         api::join::join,
         api::meeting::lock, api::meeting::unlock, api::meeting::mute_all,
         api::participants::list, api::participants::mute, api::participants::disconnect, api::participants::layout,
+        api::participants::transfer,
         api::seats::swap,
         api::session::offer, api::session::refresh, api::session::state, api::session::leave,
         api::sip::devices,

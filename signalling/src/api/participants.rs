@@ -1,16 +1,20 @@
-//! Participants: seen, muted, moved and sent away by a host of the room or the administrator.
+//! Participants: seen, muted, moved, transferred and sent away by a host of the room or the administrator.
 
+use super::field;
 use crate::auth::HostOrAdmin;
 use crate::command::{Caller, Command};
 use crate::extract::{JsonBody, JsonLimit, ParticipantPath, RoomPath};
-use crate::model::{LayoutChange, MuteChange, Participants};
+use crate::model::{CallBegun, LayoutChange, MuteChange, Participants, TransferTarget};
 use crate::problem::{ApiError, Problem};
+use crate::sip::outbound::callee::Callee;
+use crate::sip::outbound::{self, CallId};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 impl JsonLimit for MuteChange {}
+impl JsonLimit for TransferTarget {}
 impl JsonLimit for LayoutChange {}
 
 /// Who is in the room.
@@ -76,4 +80,23 @@ pub(crate) async fn layout(
 ) -> Result<StatusCode, ApiError> {
     state.control.ask(|reply| Command::SetLayout { alias, participant, layout, by, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has somebody's device, in a call by SIP, call somebody else. What becomes of it stands among the room's calls.
+#[utoipa::path(post, path = "/api/v1/rooms/{alias}/participants/{id}/transfer", tag = "participants", security(("admin" = []), ("participant" = [])), params(("alias" = String, Path), ("id" = u64, Path)), request_body = TransferTarget, responses(
+    (status = 201, body = CallBegun),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn transfer(
+    HostOrAdmin(by): HostOrAdmin,
+    State(state): State<ApiState>,
+    RoomPath(alias): RoomPath,
+    ParticipantPath(participant): ParticipantPath,
+    JsonBody(TransferTarget { to }): JsonBody<TransferTarget>,
+) -> Result<(StatusCode, Json<CallBegun>), ApiError> {
+    let (room, on) = (alias.clone(), Some(participant));
+    state.control.ask(|reply| Command::Permit { alias, participant: on, by, reply }).await?;
+    let to = field("to", Callee::parse(to.expose()))?;
+    let CallId(id) = outbound::transfer(&state, &room, participant, to)?;
+    Ok((StatusCode::CREATED, Json(CallBegun { id })))
 }

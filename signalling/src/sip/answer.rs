@@ -20,7 +20,7 @@ use rsipstack::sip::{
 /// The media type of offers and answers (RFC 8866 §8.2.1).
 pub(super) const SDP_TYPE: &str = "application/sdp";
 /// Every method that is answered (RFC 3261 §20.5).
-const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
 /// Wishes for key frames (RFC 5168 §9).
 pub(super) const MEDIA_CONTROL_TYPE: &str = "application/media_control+xml";
 /// What INFO may carry: that, and the digits of old devices.

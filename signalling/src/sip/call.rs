@@ -23,12 +23,14 @@ use super::dialog::Dialog;
 use super::flow::Flow;
 use super::goodbye::{self, End};
 use super::invitation::{accepted, name_of, offered, timer};
+use super::outbound::{Failure, Progress};
 use super::pending::{News, Pending};
 use super::reception::{self, Admitted};
 use super::session::{Session, negotiate, settle};
 use super::session_timer::{Due, SessionTimer};
 use super::sharing;
 use super::switchboard::{Inquiry, Line, Switchboard, new_tag, no_place};
+use super::transfer::{Referring, Transfer};
 use crate::command::{Command, FloorTold, Identity, JoinRequest};
 use crate::event::EventText;
 use crate::guest::Guest;
@@ -99,6 +101,12 @@ pub(super) struct Call {
     /// An offer is being answered or waits for its answer, or a PIN is being tried: one at a time.
     pub(super) negotiating: bool,
     pub(super) admitting: bool,
+    /// What hosts want of its device, what that does of it, and how much there was.
+    pub(super) transfers: mpsc::Receiver<Transfer>,
+    pub(super) referring: Option<Referring>,
+    pub(super) transfers_begun: u32,
+    /// The device has had us call somebody, and is told what becomes of it.
+    pub(super) calling: bool,
     /// Those, and requests of ours.
     pub(super) work: JoinSet<Done>,
     pub(super) line: Line,
@@ -123,6 +131,10 @@ pub(super) enum Done {
     Admitted(Option<Box<Admitted>>),
     /// The device may share, or may not.
     Shared(bool),
+    /// The device does not call whom it was to call, in its transfer of this number.
+    NotTransferred(u32, Failure),
+    /// What became of whom the device had us call.
+    Called(Progress),
 }
 
 /// From the checks to the answer. Dropped halfway, nobody has come in.
@@ -166,7 +178,8 @@ async fn enter(
     let floor = board.floors.as_ref().and_then(FloorLine::open);
     match begin(board, &who, &flow, floor.as_ref().map(FloorLine::told), offer).await {
         Ok((session, events)) => {
-            let (line, inquiries) = board.open_line(tag);
+            let (mut line, inquiries) = board.open_line(tag);
+            let transfers = line.belongs_to(who.participant);
             let contact = Header::Contact(Contact::new(format!("<{contact}>")));
             let said = accepted(&contact, timer).with_sdp(&session.ours);
             let negotiating = session.offer.is_none();
@@ -187,6 +200,10 @@ async fn enter(
                 until: None,
                 negotiating,
                 admitting: false,
+                transfers,
+                referring: None,
+                transfers_begun: 0,
+                calling: false,
                 work,
                 line,
                 place,
@@ -217,6 +234,7 @@ impl Call {
     /// Until it ends, whoever ends it. `pending`: the INVITE whose ACK is to come; none of a call of the node's own.
     pub(super) async fn live(mut self, mut pending: Option<Pending>, inquiries: mpsc::Receiver<Inquiry>) {
         let end = self.listen(pending.as_mut(), inquiries).await;
+        self.gone(end);
         tracing::debug!(conference = %self.who.conference, participant = %self.who.participant, ?end, "call over");
         let Self { board, mut dialog, flow, guest, mut work, line, place, .. } = self;
         // Requests for it are for nobody from here on, and an offer that is being answered is refused.
@@ -261,6 +279,10 @@ impl Call {
                     Some(event) => self.told(&event),
                 },
                 Some(asked) = sharing::asked(&mut self.floor, &self.board.state.clock) => self.share(asked),
+                Some(transfer) = self.transfers.recv(), if ending.is_none() => {
+                    self.transfer(transfer);
+                    None
+                }
                 Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Lost)),
                 () = sleep(until_due), if ending.is_none() => self.time(),
             };
@@ -301,6 +323,7 @@ impl Call {
 
     fn admitted(&mut self, admitted: Admitted) {
         let Admitted { who, guest, events } = admitted;
+        self.transfers = self.line.belongs_to(who.participant);
         (self.who, self.events, self.reception) = (who, events, None);
         // Who it was at the reception has left.
         std::mem::replace(&mut self.guest, guest).stay();
@@ -332,8 +355,10 @@ impl Call {
                 let mut headers = self.timer.map(SessionTimer::refresh_headers).unwrap_or_default();
                 headers.push(self.contact.clone());
                 let flow = self.flow.clone();
-                let asked = goodbye::ask(&self.board, &mut self.dialog, flow, Method::Update, headers);
-                self.work.spawn(async move { Done::Refreshed(asked.await) });
+                let asked =
+                    goodbye::ask(&self.board, &mut self.dialog, flow, Method::Update, headers, Vec::new());
+                let refreshed = |status: u16| (200..300).contains(&status);
+                self.work.spawn(async move { Done::Refreshed(asked.await.is_some_and(refreshed)) });
                 None
             }
         }
@@ -388,6 +413,14 @@ impl Call {
             }
             // The timer ends the call when nothing else comes.
             Done::Refreshed(false) => None,
+            Done::NotTransferred(number, failure) => {
+                self.not_transferred(number, failure);
+                None
+            }
+            Done::Called(progress) => {
+                self.called(progress);
+                None
+            }
         }
     }
 }

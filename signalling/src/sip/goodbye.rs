@@ -1,4 +1,4 @@
-//! Requests of ours within a call: BYE with its reason (RFC 3326), and the UPDATE that keeps a session alive.
+//! Requests of ours within a call: BYE with its reason (RFC 3326), the UPDATE that keeps a session alive, REFER and NOTIFY of `transfer`.
 //!
 //! Flow: `call` -> **here** -> the way that the call's last request came by, or that we called by, and nowhere else. Thread: the call's own task.
 //! Bound: the transaction's own time (RFC 3261 §17.1.2.2 timer F, 32 s).
@@ -7,7 +7,7 @@ use super::dialog::Dialog;
 use super::flow::Flow;
 use super::switchboard::Switchboard;
 use mcu_core::conference::event::ClosingReason;
-use rsipstack::sip::{Header, Method, Reason, SipMessage, StatusCodeKind};
+use rsipstack::sip::{Header, Method, Reason, Request, SipMessage, StatusCodeKind};
 use rsipstack::transaction::Transaction;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(super) enum End {
     NotAgreed,
     /// Nobody refreshed the session (RFC 4028 §10).
     Expired,
+    /// The device has called somebody else, as a host wanted.
+    Transferred,
     /// A call of the node's own has lasted as long as one may.
     TooLong,
     /// The node has ended the stay; it says why, or had no time to.
@@ -38,6 +40,7 @@ impl End {
             Self::NotAcknowledged => "SIP;cause=408;text=\"no ACK\"",
             Self::NotAgreed => "SIP;cause=488;text=\"no session was agreed\"",
             Self::Expired => "SIP;cause=408;text=\"the session was not refreshed\"",
+            Self::Transferred => "Q.850;cause=16;text=\"transferred\"",
             Self::TooLong => "Q.850;cause=16;text=\"as long as a call may last\"",
             Self::Closed(Some(ClosingReason::Draining)) => "SIP;cause=503;text=\"shutting down\"",
             Self::Closed(Some(ClosingReason::RoomDeleted)) => "Q.850;cause=16;text=\"the meeting is over\"",
@@ -53,41 +56,39 @@ impl End {
 /// Says BYE; returns when it was answered, or never will be.
 pub(super) async fn say(board: &Switchboard, dialog: &mut Dialog, flow: &Flow, reason: &'static str) {
     let headers = vec![Reason::new(reason).into()];
-    let asked = ask(board, dialog, flow.clone(), Method::Bye, headers);
+    let asked = ask(board, dialog, flow.clone(), Method::Bye, headers, Vec::new());
     // The transaction has the same bound, by a timer of the library's.
     let _ = timeout(board.ack_time_max, asked).await;
 }
 
-/// Sends a request within the call; whether it was answered with a 2xx.
+/// Sends a request within the call; the status that it was answered with, in the end.
 pub(super) fn ask(
     board: &Switchboard,
     dialog: &mut Dialog,
     flow: Flow,
     method: Method,
     headers: Vec<Header>,
-) -> impl Future<Output = bool> + Send + use<> {
+    body: Vec<u8>,
+) -> impl Future<Output = Option<u16>> + Send + use<> {
     let via = board.endpoint.get_via(Some(board.told.address(flow.transport)), None);
-    let request = via.map(|via| dialog.request(method, via, headers));
+    let request = via.map(|via| Request { body, ..dialog.request(method, via, headers) });
     let endpoint = Arc::clone(&board.endpoint);
     async move {
-        let Ok(request) = request else { return false };
-        let Ok(key) = TransactionKey::from_request(&request, TransactionRole::Client) else { return false };
+        let request = request.ok()?;
+        let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
         // A connection that is gone is not opened anew: whoever dials us may choose what we answer, not whom we dial.
         if !flow.is_open() {
-            return false;
+            return None;
         }
         let mut transaction = Transaction::new_client(key, request, endpoint, Some(flow.connection.clone()));
         transaction.destination = Some(flow.peer());
-        if transaction.send().await.is_err() {
-            return false;
-        }
+        transaction.send().await.ok()?;
         while let Some(message) = transaction.receive().await {
             let SipMessage::Response(response) = message else { continue };
-            match response.status_code.kind() {
-                StatusCodeKind::Provisional => {}
-                kind => return kind == StatusCodeKind::Successful,
+            if response.status_code.kind() != StatusCodeKind::Provisional {
+                return Some(response.status_code.code());
             }
         }
-        false
+        None
     }
 }

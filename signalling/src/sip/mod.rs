@@ -31,6 +31,7 @@ mod session_timer;
 mod sharing;
 mod streams;
 mod switchboard;
+mod transfer;
 mod within;
 
 pub use outbound::{CallRefusal, Credentials, OutboundOptions, Rules, TrunkOptions, TrunkTransport};

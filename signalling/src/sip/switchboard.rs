@@ -13,8 +13,10 @@ use super::intake::Gate;
 use super::outbound::{Answers, Outbound};
 use super::pending::Pending;
 use super::registrar;
+use super::transfer::Transfer;
 use crate::command::Command;
 use crate::state::ApiState;
+use mcu_core::id::ParticipantId;
 use mcu_core::limits::SIP_CALLS_MAX;
 use rsipstack::sip::{HeadersExt, Method, StatusCode};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
@@ -79,6 +81,8 @@ pub(crate) struct Switchboard {
     /// Who waits for answers to them.
     pub(super) answers: Answers,
     calls: Mutex<BTreeMap<String, mpsc::Sender<Inquiry>>>,
+    /// Where the calls of those in meetings are told to be transferred.
+    desks: Mutex<BTreeMap<ParticipantId, mpsc::Sender<Transfer>>>,
 }
 
 impl Switchboard {
@@ -104,6 +108,7 @@ impl Switchboard {
             outbound,
             answers: Answers::default(),
             calls: Mutex::default(),
+            desks: Mutex::default(),
         })
     }
 
@@ -138,18 +143,21 @@ impl Switchboard {
                 answer(transaction, said).await;
             }
             // Only within a call.
-            Method::Bye | Method::Info | Method::Update | Method::PRack | Method::Ack | Method::Cancel => {
-                answer(transaction, Answer::unknown_call()).await;
-            }
+            Method::Bye
+            | Method::Info
+            | Method::Update
+            | Method::PRack
+            | Method::Ack
+            | Method::Cancel
+            | Method::Notify => answer(transaction, Answer::unknown_call()).await,
+            // A host's word counts within its call: who says so from outside is nobody.
+            Method::Refer => answer(transaction, Answer::new(StatusCode::Forbidden)).await,
             Method::Register if self.state.registrar.is_on() => {
                 registrar::answer(&self, transaction, flow).await
             }
-            Method::Message
-            | Method::Notify
-            | Method::Publish
-            | Method::Refer
-            | Method::Register
-            | Method::Subscribe => answer(transaction, Answer::not_allowed()).await,
+            Method::Message | Method::Publish | Method::Register | Method::Subscribe => {
+                answer(transaction, Answer::not_allowed()).await
+            }
         }
     }
 
@@ -158,7 +166,16 @@ impl Switchboard {
         let (to, inquiries) = mpsc::channel(INQUIRIES_MAX);
         self.calls().insert(tag.to_owned(), to);
         self.counters.calls.fetch_add(1, Ordering::Relaxed);
-        (Line { board: Arc::clone(self), tag: tag.to_owned() }, inquiries)
+        (Line { board: Arc::clone(self), tag: tag.to_owned(), desk: None }, inquiries)
+    }
+
+    /// Where the call of a participant is told to be transferred; `None` when it has none by SIP.
+    pub(super) fn desk(&self, participant: ParticipantId) -> Option<mpsc::Sender<Transfer>> {
+        self.desks().get(&participant).cloned()
+    }
+
+    fn desks(&self) -> MutexGuard<'_, BTreeMap<ParticipantId, mpsc::Sender<Transfer>>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The map is whole after every step, so a panic elsewhere leaves nothing half done.
@@ -171,11 +188,27 @@ impl Switchboard {
 pub(super) struct Line {
     board: Arc<Switchboard>,
     tag: String,
+    desk: Option<ParticipantId>,
+}
+
+impl Line {
+    /// From here on it is this participant's call, and of nobody else.
+    pub(super) fn belongs_to(&mut self, participant: ParticipantId) -> mpsc::Receiver<Transfer> {
+        let (to, transfers) = mpsc::channel(1);
+        let before = self.desk.replace(participant);
+        let mut desks = self.board.desks();
+        before.and_then(|before| desks.remove(&before));
+        desks.insert(participant, to);
+        transfers
+    }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         self.board.calls().remove(&self.tag);
+        if let Some(participant) = self.desk {
+            self.board.desks().remove(&participant);
+        }
         self.board.counters.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }

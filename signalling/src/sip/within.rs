@@ -1,4 +1,4 @@
-//! What is asked within a call: an offer, a refresh, a key, a key frame, its end; and how each is answered.
+//! What is asked within a call: an offer, a refresh, a key, a key frame, a transfer, its end; and how each is answered.
 //!
 //! Flow: `call` -> [`Call::inquire`] -> an answer, or work beside the call whose outcome is a [`Done`]. Thread: the call's own task. Bound: one
 //! offer at a time; the router's request time for its answer.
@@ -58,6 +58,19 @@ impl Call {
                     self.board.state.control.tell(Command::KeyframeWanted { who: self.who.clone() });
                 }
                 information(request)
+            }
+            Method::Refer => match self.referred(request) {
+                Ok(()) => {
+                    answer(transaction, Answer::new(StatusCode::Accepted)).await;
+                    self.tell_trying();
+                    return None;
+                }
+                Err(said) => said,
+            },
+            Method::Notify => {
+                let (said, end) = self.notified(request);
+                answer(transaction, said).await;
+                return end;
             }
             Method::Options => Answer::capable(),
             // RFC 3262 §3: there is no provisional answer that it could acknowledge.

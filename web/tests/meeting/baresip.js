@@ -66,7 +66,16 @@ async function command(port, words, params = '') {
  * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string, nat?: string}} who
  *   `media`, `nat`: baresip's names of the media encryption and of NAT traversal; without them there is none.
  */
-export async function call({ dir, sender, name, uri, audio, video, media, nat }) {
+export const call = (who) => start({ ...who, transport: /transport=(\w+)/.exec(who.uri)[1] });
+
+/**
+ * Starts a client that answers whoever calls `sip:SENDER@` at its `port`.
+ * @param {{dir: string, sender: number, name: string, transport: string, audio: string, video?: string, media?: string, certificate?: string}} who
+ *   `certificate`: for TLS, a file with its key and certificate.
+ */
+export const answering = (who) => start(who);
+
+async function start({ dir, sender, name, uri, transport, audio, video, media, nat, certificate }) {
   const folder = join(dir, `baresip-${sender}`);
   await mkdir(folder);
   const { film, speech } = await devices(folder, sender);
@@ -80,6 +89,7 @@ export async function call({ dir, sender, name, uri, audio, video, media, nat })
     join(folder, 'config'),
     [
       `sip_listen 127.0.0.1:${sip}`,
+      ...(certificate ? [`sip_certificate ${certificate}`] : []),
       `snd_path ${folder}`,
       `audio_source aufile,${speech}`,
       `audio_alert aufile,${join(folder, 'alert.wav')}`,
@@ -94,15 +104,15 @@ export async function call({ dir, sender, name, uri, audio, video, media, nat })
       '',
     ].join('\n'),
   );
-  const transport = /transport=(\w+)/.exec(uri)[1];
   const account = [
     `"${name}" <sip:${sender}@127.0.0.1;transport=${transport}>`,
-    ...['regint=0', ...(media ? [`mediaenc=${media}`] : []), ...(nat ? [`medianat=${nat}`] : []), `audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
+    ...['regint=0', ...(uri ? [] : ['answermode=auto']), ...(media ? [`mediaenc=${media}`] : []), ...(nat ? [`medianat=${nat}`] : [])],
+    ...[`audio_codecs=${audio}`, ...(video ? [`video_codecs=${video}`] : [])],
   ];
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
   await writeFile(join(folder, 'contacts'), '');
   const env = dtls ? { ...process.env, ...(await dtlsKey(folder)) } : process.env;
-  const child = spawn('baresip', ['-f', folder, '-v', '-e', `/dial ${uri}`], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn('baresip', ['-f', folder, '-v', ...(uri ? ['-e', `/dial ${uri}`] : [])], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const [log, exit] = [record(child), ended(child)];
   const printed = [];
   [child.stdout, child.stderr].forEach((stream) => stream.on('data', (text) => printed.push(text)));
@@ -113,6 +123,8 @@ export async function call({ dir, sender, name, uri, audio, video, media, nat })
     said: (pattern) => [...printed.join('').matchAll(pattern)].length,
     /** Bits a second of sound that reach it, as it says itself. */
     hearsAt: () => Number([...printed.join('').matchAll(/ audio=\d+\/(\d+) /g)].at(-1)?.[1] ?? 0),
+    /** Where it listens: TLS is one further. */
+    port: transport === 'tls' ? sip + 1 : sip,
     /** Does what is typed on a console: `hangup`, `mute`, ... */
     tell: (words, params) => command(control, words, params),
     /** What it is shown, as PNG. */

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { api, freePort, startNode, until } from './node.js';
-import { listen, spoiled } from './sipp.js';
+import { listen, play, spoiled } from './sipp.js';
 
 const SCENARIOS = fileURLToPath(new URL('sipp_out', import.meta.url));
+/** Played by a device that calls the node; the others are called. */
+const CALLER = 'referring';
 
 let dir;
 let node;
@@ -23,7 +25,7 @@ before(async () => {
   const password = join(dir, 'password');
   await writeFile(password, 'secret\n');
   await chmod(password, 0o600);
-  const names = (await readdir(SCENARIOS)).map((file) => file.slice(0, -4));
+  const names = (await readdir(SCENARIOS)).map((file) => file.slice(0, -4)).filter((name) => name !== CALLER);
   assert.ok(names.length >= 6, names.join());
   for (const name of names) {
     const text = await scenario(name);
@@ -31,6 +33,8 @@ before(async () => {
     trunks.set(`${name}.test`, await listen({ dir, name, text }));
     trunks.set(`${name}-spoiled.test`, await listen({ dir, name: `${name}-spoiled`, text: wrong }));
   }
+  const text = (await scenario('answered')).replaceAll('answered.test', 'referred.test');
+  trunks.set('referred.test', await listen({ dir, name: 'referred', text }));
   sip = await freePort();
   const ways = [...trunks].map(([domain, { port, host }]) =>
     ['[[sip.trunks]]', `name = "${domain}"`, `host = "${host}"`, `port = ${port}`, 'transport = "dangerous_tcp"', `domain = "${domain}"`]
@@ -94,7 +98,7 @@ const OUTCOMES = {
 
 test('every scenario goes as it says, and fails where it expects something else', { timeout: 300_000 }, async (t) => {
   const names = Object.keys(COURSES);
-  assert.equal(trunks.size, 2 * names.length, 'each scenario has its course');
+  assert.equal(trunks.size, 2 * names.length + 1, 'each scenario has its course');
   const runs = names.map(async (name) => {
     const more = name === 'ringing' ? { ring_s: 5 } : {};
     const [right, wrong] = [`${name}.test`, `${name}-spoiled.test`].map((domain) => trunks.get(domain));
@@ -112,6 +116,24 @@ test('every scenario goes as it says, and fails where it expects something else'
       assert.deepEqual(rest, OUTCOMES[names[at]] ?? { state: 'over' });
     });
   }
+});
+
+test('a host transfers by its device, and a guest does not', { timeout: 200_000 }, async () => {
+  const text = await scenario(CALLER);
+  const played = (name, what, pin) => play({ dir, name, text: what, port: sip, user: `demo.${pin}` });
+  const guest = text.replace('<recv response="202">', '<recv response="403">').replace(/<recv request="NOTIFY">[^]*?<\/send>/g, '');
+  const refused = await played('referring-guest', guest.replace(/<Reference .*?>/, ''), node.announced.guest_pin);
+  assert.equal(refused.code, 0, refused.said);
+  const wrong = await played('referring-wrong', text, node.announced.guest_pin);
+  assert.equal(wrong.code, 1, 'the control: a guest is not obeyed');
+  const host = await played('referring-host', text, node.announced.host_pin);
+  assert.equal(host.code, 0, host.said);
+  const { body } = await ask('GET', 'calls');
+  const call = body.calls.find((other) => other.to === 'sip:room@referred.test');
+  assert.equal(call.state, 'answered', 'whom it had called is in the meeting');
+  assert.equal((await ask('DELETE', `calls/${call.id}`)).status, 204);
+  const { code, said } = await trunks.get('referred.test').ended;
+  assert.equal(code, 0, said);
 });
 
 test('who may not be called is not', async () => {

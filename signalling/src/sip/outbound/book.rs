@@ -4,7 +4,7 @@
 //! Bound: `limits::SIP_CALLS_OUT_MAX` pages. Calls that came to nothing stay for [`KEPT`], so that whoever looks every few seconds reads
 //! why; a page that its task dropped is that of a call which is over.
 
-use super::Order;
+use super::callee::Callee;
 use crate::room::Alias;
 use crate::secret::Secret;
 use mcu_core::id::ParticipantId;
@@ -100,8 +100,21 @@ impl From<Reason> for Failure {
 }
 
 impl Failure {
+    /// For a device that had us call.
+    pub(in crate::sip) fn sip_status(self) -> u16 {
+        let own = || match self.reason {
+            Reason::NoAnswer => 408,
+            Reason::Busy | Reason::NotLetIn => 486,
+            Reason::Cancelled => 487,
+            Reason::NotAcceptable => 488,
+            Reason::Unreachable => 503,
+            _ => 500,
+        };
+        self.status.unwrap_or_else(own)
+    }
+
     /// Of a final answer that is no 2xx.
-    pub(super) const fn answered(status: u16) -> Self {
+    pub(in crate::sip) const fn answered(status: u16) -> Self {
         Self { reason: Reason::of(status), status: Some(status) }
     }
 }
@@ -117,6 +130,8 @@ pub(crate) enum Progress {
     Answered(ParticipantId),
     /// It came to nothing.
     Failed(Failure),
+    /// Of a transfer: who was to be called elsewhere is there.
+    Transferred,
     /// It was answered, and has ended.
     Over,
 }
@@ -126,15 +141,18 @@ pub(crate) enum Progress {
 pub(crate) struct Written {
     pub(crate) id: CallId,
     pub(crate) to: Secret<String>,
+    /// Who is being called elsewhere, where it is a transfer that somebody's device does.
+    pub(crate) transfers: Option<ParticipantId>,
     pub(crate) progress: Progress,
 }
 
 struct Entry {
     room: Alias,
     to: Secret<String>,
+    transfers: Option<ParticipantId>,
     progress: watch::Receiver<Progress>,
     stop: CancellationToken,
-    failed_at: Option<Mono>,
+    told_at: Option<Mono>,
 }
 
 #[derive(Default)]
@@ -150,7 +168,7 @@ pub(in crate::sip) struct Book {
 }
 
 /// One call's page, which its task holds as long as there is a call.
-pub(super) struct Page {
+pub(in crate::sip) struct Page {
     id: CallId,
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
@@ -158,16 +176,21 @@ pub(super) struct Page {
 
 impl Book {
     /// A page for a call that begins.
-    pub(super) fn begin(&self, order: &Order, now: Mono) -> Page {
+    pub(super) fn begin(
+        &self,
+        room: &Alias,
+        to: &Callee,
+        transfers: Option<ParticipantId>,
+        now: Mono,
+    ) -> Page {
         let mut entries = self.entries();
         entries.forget(now);
         entries.last += 1;
         let id = CallId(entries.last);
         let (progress, read) = watch::channel(Progress::Calling);
         let stop = CancellationToken::new();
-        let to = Secret::new(order.callee.to_string());
-        let entry =
-            Entry { room: order.room.clone(), to, progress: read, stop: stop.clone(), failed_at: None };
+        let (room, to, stop_too) = (room.clone(), Secret::new(to.to_string()), stop.clone());
+        let entry = Entry { room, to, transfers, progress: read, stop: stop_too, told_at: None };
         entries.by_id.insert(id, entry);
         Page { id, progress, stop }
     }
@@ -180,6 +203,7 @@ impl Book {
         let written = |(id, entry): (&CallId, &Entry)| Written {
             id: *id,
             to: entry.to.clone(),
+            transfers: entry.transfers,
             progress: *entry.progress.borrow(),
         };
         own.map(written).collect()
@@ -211,18 +235,21 @@ impl Entries {
     /// Lets go of what nobody needs to read any more.
     fn forget(&mut self, now: Mono) {
         for entry in self.by_id.values_mut() {
-            if entry.failed_at.is_none() && matches!(*entry.progress.borrow(), Progress::Failed(_)) {
+            let is_told = matches!(*entry.progress.borrow(), Progress::Failed(_) | Progress::Transferred);
+            if entry.told_at.is_none() && is_told {
                 // Noticed late, if nobody looked: then it stays for as long from now on.
-                entry.failed_at = Some(now);
+                entry.told_at = Some(now);
             }
         }
         self.by_id.retain(|_, entry| match *entry.progress.borrow() {
-            Progress::Failed(_) => entry.failed_at.is_none_or(|at| now.since(at) < KEPT),
+            Progress::Failed(_) | Progress::Transferred => {
+                entry.told_at.is_none_or(|at| now.since(at) < KEPT)
+            }
             Progress::Over => false,
             _ => true,
         });
         while self.by_id.len() >= SIP_CALLS_OUT_MAX {
-            let failed = self.by_id.iter().find(|(_, entry)| entry.failed_at.is_some()).map(|(id, _)| *id);
+            let failed = self.by_id.iter().find(|(_, entry)| entry.told_at.is_some()).map(|(id, _)| *id);
             let Some(oldest) = failed else { break };
             self.by_id.remove(&oldest);
         }
@@ -239,7 +266,7 @@ impl Page {
         self.progress.subscribe()
     }
 
-    pub(super) fn write(&self, progress: Progress) {
+    pub(in crate::sip) fn write(&self, progress: Progress) {
         self.progress.send_replace(progress);
     }
 
@@ -258,7 +285,7 @@ impl Drop for Page {
     /// A task that failed leaves no call behind that seems to go on.
     fn drop(&mut self) {
         self.progress.send_if_modified(|progress| match progress {
-            Progress::Failed(_) | Progress::Over => false,
+            Progress::Failed(_) | Progress::Transferred | Progress::Over => false,
             Progress::Answered(_) => {
                 *progress = Progress::Over;
                 true
@@ -273,20 +300,12 @@ impl Drop for Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::callee::Callee;
     use super::*;
-    use crate::command::Caller;
-    use mcu_core::conference::roster::{DisplayName, Role};
 
-    fn order(room: &str) -> Order {
-        Order {
-            room: Alias::parse(room).expect("a fair alias"),
-            by: Caller::Admin,
-            callee: Callee::parse("sip:+49@trunk.example.org").expect("a fair address"),
-            name: Secret::new(DisplayName::parse("Somebody").expect("a fair name")),
-            role: Role::Guest,
-            ring: Duration::from_secs(45),
-        }
+    fn begin(book: &Book, room: &str) -> Page {
+        let room = Alias::parse(room).expect("a fair alias");
+        let to = Callee::parse("sip:+49@trunk.example.org").expect("a fair address");
+        book.begin(&room, &to, None, Mono::ZERO)
     }
 
     fn listed(book: &Book, room: &str, ms: u64) -> Vec<(u64, Progress)> {
@@ -298,7 +317,7 @@ mod tests {
     #[test]
     fn a_failure_can_be_read_for_a_minute_and_what_is_over_not_at_all() {
         let book = Book::default();
-        let pages: Vec<Page> = (0..3).map(|_| book.begin(&order("daily"), Mono::ZERO)).collect();
+        let pages: Vec<Page> = (0..3).map(|_| begin(&book, "daily")).collect();
         let answered = Progress::Answered(ParticipantId(7));
         let busy = Progress::Failed(Failure::answered(486));
         pages[0].write(busy);
@@ -315,7 +334,7 @@ mod tests {
     #[test]
     fn a_call_is_called_off_by_those_of_its_room() {
         let book = Book::default();
-        let page = book.begin(&order("daily"), Mono::ZERO);
+        let page = begin(&book, "daily");
         let room = |alias: &str| Alias::parse(alias).expect("a fair alias");
         assert_eq!(book.call_off(&room("weekly"), page.id()), None);
         assert!(!page.stop.is_cancelled(), "the control");
@@ -329,7 +348,7 @@ mod tests {
     fn the_book_holds_no_more_than_it_may_of_those_that_failed() {
         let book = Book::default();
         for _ in 0..SIP_CALLS_OUT_MAX + 10 {
-            book.begin(&order("daily"), Mono::ZERO).write(Progress::Failed(Reason::Busy.into()));
+            begin(&book, "daily").write(Progress::Failed(Reason::Busy.into()));
         }
         assert_eq!(book.entries().by_id.len(), SIP_CALLS_OUT_MAX);
     }

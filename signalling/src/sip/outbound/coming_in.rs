@@ -100,7 +100,7 @@ async fn begin(
     let invited = invite(board, order, &flow).await.map_err(|_| Reason::NotLetIn)?;
     let tag = new_tag();
     // The other side may ask something before it is acknowledged.
-    let (line, inquiries) = board.open_line(&tag);
+    let (mut line, inquiries) = board.open_line(&tag);
     let mut ear = board.answers.listen(&tag);
     let target = way.target(&order.callee);
     let contact = board.told.contact(way.caller().0, flow.transport, &target);
@@ -127,6 +127,7 @@ async fn begin(
     tokio::spawn(ear.attend(Arc::clone(board), flow.clone(), invite, Some(dialog.clone()), None));
     match enter(board, order, &invited, &response).await {
         Ok((who, guest, events)) => {
+            let transfers = line.belongs_to(who.participant);
             let minutes = u64::from(board.outbound.rules.minutes_max);
             let now = board.state.clock.mono();
             let call = Call {
@@ -145,6 +146,10 @@ async fn begin(
                 until: (minutes > 0).then(|| now + Duration::from_secs(minutes * 60)),
                 negotiating: false,
                 admitting: false,
+                transfers,
+                referring: None,
+                transfers_begun: 0,
+                calling: false,
                 work: JoinSet::new(),
                 line,
                 place,

@@ -18,11 +18,13 @@ mod way;
 
 pub(super) use answers::Answers;
 pub(crate) use book::{CallId, Progress, Written};
+pub(super) use book::{Failure, Page, Reason};
 pub use callee::Rules;
 pub use digest::Credentials;
 pub use trunk::{TrunkOptions, TrunkTransport};
 
 use super::switchboard::Switchboard;
+use super::transfer::Transfer;
 use crate::command::Caller;
 use crate::door::limiter::{Buckets, ROOMS_TRACKED_MAX};
 use crate::problem::ApiError;
@@ -175,6 +177,10 @@ impl Outbound {
         }
     }
 
+    fn count(&self, room: &Alias, now: Mono) -> Result<(), CallRefusal> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).count(room, now)
+    }
+
     /// What keeps the connections to trunks, one after the other made anew.
     pub(super) fn connect(
         board: &Arc<Switchboard>,
@@ -195,6 +201,28 @@ impl Outbound {
 pub(crate) fn order(state: &ApiState, order: Order) -> Result<CallId, ApiError> {
     let board = state.switchboard().ok_or(CallRefusal::Off)?;
     call(&board, order).map(|(id, _)| id)
+}
+
+/// Has a participant's device call somebody else, in a call by SIP: under the same rules, as the bill may be the node's all the same.
+///
+/// # Errors
+/// [`ApiError::CallRefused`]; [`ApiError::NotFound`] for who is not in a call by SIP, [`ApiError::Overloaded`] where its call does not listen.
+pub(crate) fn transfer(
+    state: &ApiState,
+    room: &Alias,
+    participant: ParticipantId,
+    to: Callee,
+) -> Result<CallId, ApiError> {
+    let board = state.switchboard().ok_or(CallRefusal::Off)?;
+    let outbound = &board.outbound;
+    outbound.rules.allow(&to)?;
+    let desk = board.desk(participant).ok_or(ApiError::NotFound)?;
+    let now = state.clock.mono();
+    outbound.count(room, now)?;
+    let page = outbound.book.begin(room, &to, Some(participant), now);
+    let id = page.id();
+    desk.try_send(Transfer { to, page }).map_err(|_| ApiError::Overloaded)?;
+    Ok(id)
 }
 
 /// The calls of a room that are under way, or came to nothing within the last minute.
@@ -235,8 +263,8 @@ pub(super) fn call(
     let own = Arc::clone(&outbound.places).try_acquire_owned().map_err(|_| CallRefusal::CallsMax)?;
     let place = Arc::clone(&board.places).try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
     let now = board.state.clock.mono();
-    outbound.rates.lock().unwrap_or_else(PoisonError::into_inner).count(&order.room, now)?;
-    let page = outbound.book.begin(&order, now);
+    outbound.count(&order.room, now)?;
+    let page = outbound.book.begin(&order.room, &order.callee, None, now);
     let begun = (page.id(), page.watch());
     let board = Arc::clone(board);
     tokio::spawn(async move {

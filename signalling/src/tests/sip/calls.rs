@@ -282,7 +282,8 @@ async fn what_is_asked_within_a_call_is_answered() {
         ("OPTIONS", "", "", 200),
         ("UPDATE", "Session-Expires: 600\r\nSupported: timer\r\n", "", 200),
         ("UPDATE", "Session-Expires: 60\r\nSupported: timer\r\n", "", 422),
-        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 405),
+        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 403),
+        ("NOTIFY", "Event: refer\r\n", "", 481),
         ("MESSAGE", "Content-Type: text/plain\r\n", "x", 405),
         ("PRACK", "RAck: 1 1 INVITE\r\n", "", 481),
     ];

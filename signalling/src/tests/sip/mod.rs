@@ -11,6 +11,7 @@ mod phone;
 mod reception;
 mod refusals;
 mod registrar;
+mod transfer;
 
 use super::*;
 use crate::sip::registrar::RegistrarOptions;

@@ -6,9 +6,9 @@ use crate::sip::outbound::{self, CallId, CallRefusal, Order, Progress};
 use crate::sip::{Credentials, OutboundOptions, Rules, TrunkOptions, TrunkTransport};
 use tokio::net::TcpListener;
 
-const SDP_TYPE: &str = "Content-Type: application/sdp\r\n";
+pub(super) const SDP_TYPE: &str = "Content-Type: application/sdp\r\n";
 /// Where nothing of the node's may ever go.
-const ELSEWHERE: &str = "Contact: <sip:gw@192.0.2.1:5070;transport=tcp>\r\n";
+pub(super) const ELSEWHERE: &str = "Contact: <sip:gw@192.0.2.1:5070;transport=tcp>\r\n";
 
 fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool) -> OutboundOptions {
     let trunk = TrunkOptions {
@@ -37,7 +37,7 @@ fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool) -> Outboun
 }
 
 /// A node, and the gateway that it is connected to.
-async fn trunked() -> (Exchange, Phone) {
+pub(super) async fn trunked() -> (Exchange, Phone) {
     trunked_with(false).await
 }
 
@@ -67,7 +67,7 @@ fn begin(exchange: &Exchange) -> CallId {
 }
 
 /// What can be read of calls, once it is something else than `before`.
-async fn becomes(exchange: &Exchange, before: &[&str]) -> Vec<String> {
+pub(super) async fn becomes(exchange: &Exchange, before: &[&str]) -> Vec<String> {
     let room = Alias::parse("daily").expect("a fair alias");
     let told = |progress| match progress {
         Progress::Failed(failure) => format!("{} {:?}", failure.reason.code(), failure.status),
@@ -83,7 +83,7 @@ async fn becomes(exchange: &Exchange, before: &[&str]) -> Vec<String> {
 }
 
 /// What control has been asked of calls, in order.
-fn told(exchange: &Exchange) -> Vec<String> {
+pub(super) fn told(exchange: &Exchange) -> Vec<String> {
     words(&exchange.seen.lock().expect("no test panics with it"))
 }
 

@@ -119,8 +119,8 @@ async fn a_full_room_is_busy_and_a_node_that_goes_says_when_to_try_again() {
 #[tokio::test]
 async fn methods_that_are_not_ours_are_refused_by_name() {
     let exchange = Exchange::new().await;
-    let allowed = Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK");
-    for method in ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER", "NOTIFY"] {
+    let allowed = Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY");
+    for method in ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH"] {
         let answer = answered(&exchange, method, "", "").await;
         assert_eq!((answer.status(), answer.header("Allow")), (405, allowed), "{method}");
     }
@@ -133,7 +133,9 @@ async fn methods_that_are_not_ours_are_refused_by_name() {
         (capable.header("Accept"), capable.header("Supported")),
         (Some("application/sdp"), Some("timer, 100rel"))
     );
-    for method in ["BYE", "INFO", "UPDATE", "PRACK"] {
+    let outside = answered(&exchange, "REFER", "Refer-To: <sip:+4940@trunk.example.org>\r\n", "").await;
+    assert_eq!(outside.status(), 403, "nobody's word");
+    for method in ["BYE", "INFO", "UPDATE", "PRACK", "NOTIFY"] {
         assert_eq!(answered(&exchange, method, "", "").await.status(), 481, "{method} of no call");
     }
 }
