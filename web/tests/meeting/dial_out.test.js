@@ -26,7 +26,7 @@ before(async () => {
   await writeFile(password, 'secret\n');
   await chmod(password, 0o600);
   const names = (await readdir(SCENARIOS)).map((file) => file.slice(0, -4)).filter((name) => name !== CALLER);
-  assert.ok(names.length >= 6, names.join());
+  assert.ok(names.length >= 7, names.join());
   for (const name of names) {
     const text = await scenario(name);
     const wrong = spoiled(text).replaceAll(`${name}.test`, `${name}-spoiled.test`);
@@ -86,6 +86,12 @@ const COURSES = {
     assert.equal((await ask('DELETE', `calls/${id}`)).status, 204);
     return becomes(id, 'failed');
   },
+  transferred: async (id) => {
+    const { participant_id: participant } = await becomes(id, 'answered');
+    const { status, body } = await ask('POST', `participants/${participant}/transfer`, { to: 'sip:room@answered.test' });
+    assert.equal(status, 201, JSON.stringify(body));
+    return becomes(body.id, 'transferred', 'failed');
+  },
 };
 COURSES.challenged = COURSES.answered;
 COURSES.forked = COURSES.answered;
@@ -94,6 +100,7 @@ const OUTCOMES = {
   busy: { state: 'failed', reason: 'busy', status: 486 },
   ringing: { state: 'failed', reason: 'no-answer' },
   late: { state: 'failed', reason: 'cancelled' },
+  transferred: { state: 'transferred' },
 };
 
 test('every scenario goes as it says, and fails where it expects something else', { timeout: 300_000 }, async (t) => {
@@ -112,6 +119,7 @@ test('every scenario goes as it says, and fails where it expects something else'
     await t.test(names[at], () => {
       assert.equal(right.code, 0, right.said);
       assert.equal(wrong.code, 1, 'the control: it expects what does not come');
+      delete outcome.transfers;
       const { id, to, ...rest } = outcome;
       assert.deepEqual(rest, OUTCOMES[names[at]] ?? { state: 'over' });
     });
