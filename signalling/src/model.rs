@@ -173,6 +173,9 @@ pub struct CallCreation {
     pub role: Option<Role>,
     /// Seconds that it may ring, 5 to 120; 45 when it is missing.
     pub ring_s: Option<u64>,
+    /// Keys to press once it has answered, by INFO; a comma is a pause of 2 s.
+    #[schema(value_type = Option<String>)]
+    pub dtmf: Option<Secret<String>>,
 }
 
 /// Answer to a call that was begun.

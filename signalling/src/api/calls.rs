@@ -12,6 +12,7 @@ use crate::room::Alias;
 use crate::secret::Secret;
 use crate::sip::outbound::callee::Callee;
 use crate::sip::outbound::{self, CallId, Order, Progress, Written};
+use crate::sip::pressing::{KEYS_MAX, are_keys};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
@@ -98,7 +99,12 @@ fn ordered(body: CallCreation, room: Alias, by: Caller) -> Result<Order, ApiErro
         return Err(ApiError::bad_request(format_args!("ring_s: must be {RING_S_MIN} to {most}")));
     }
     let (role, ring) = (body.role.unwrap_or(Role::Guest), Duration::from_secs(ring_s));
-    Ok(Order { room, by, callee, name, role, ring })
+    let keys = body.dtmf.unwrap_or_default();
+    if !are_keys(keys.expose()) {
+        let text = format_args!("dtmf: must be at most {KEYS_MAX} of 0-9, *, #, A-D, and commas for pauses");
+        return Err(ApiError::bad_request(text));
+    }
+    Ok(Order { room, by, callee, name, role, ring, keys })
 }
 
 /// What is over is not shown.

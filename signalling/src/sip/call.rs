@@ -40,6 +40,7 @@ use mcu_core::conference::roster::Via;
 use mcu_core::time::Mono;
 use rsipstack::sip::{Contact, Header, Method, Request, StatusCode};
 use rsipstack::transaction::Transaction;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -105,6 +106,8 @@ pub(super) struct Call {
     pub(super) transfers: mpsc::Receiver<Transfer>,
     pub(super) referring: Option<Referring>,
     pub(super) transfers_begun: u32,
+    /// What is still to be pressed.
+    pub(super) keys: VecDeque<char>,
     /// The device has had us call somebody, and is told what becomes of it.
     pub(super) calling: bool,
     /// Those, and requests of ours.
@@ -135,6 +138,8 @@ pub(super) enum Done {
     NotTransferred(u32, Failure),
     /// What became of whom the device had us call.
     Called(Progress),
+    /// A key of ours was taken, or not.
+    Pressed(bool),
 }
 
 /// From the checks to the answer. Dropped halfway, nobody has come in.
@@ -203,6 +208,7 @@ async fn enter(
                 transfers,
                 referring: None,
                 transfers_begun: 0,
+                keys: VecDeque::new(),
                 calling: false,
                 work,
                 line,
@@ -255,6 +261,7 @@ impl Call {
         let ack_wait = sleep(self.board.ack_time_max);
         tokio::pin!(ack_wait);
         let mut acknowledged = pending.is_none();
+        self.press();
         // RFC 3261 §15: no BYE of ours before the ACK, or before it is clear that none will come.
         let mut ending: Option<End> = None;
         loop {
@@ -415,6 +422,10 @@ impl Call {
             Done::Refreshed(false) => None,
             Done::NotTransferred(number, failure) => {
                 self.not_transferred(number, failure);
+                None
+            }
+            Done::Pressed(taken) => {
+                self.pressed(taken);
                 None
             }
             Done::Called(progress) => {

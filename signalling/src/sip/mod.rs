@@ -24,6 +24,7 @@ mod invitation;
 mod media_control;
 pub(crate) mod outbound;
 mod pending;
+pub(crate) mod pressing;
 mod reception;
 pub mod registrar;
 mod session;

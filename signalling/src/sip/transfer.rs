@@ -150,6 +150,7 @@ impl Call {
             name: Secret::new(name),
             role: Role::Guest,
             ring: RING,
+            keys: Secret::default(),
         };
         let (_, mut progress) =
             outbound::call(&self.board, order).map_err(|error: ApiError| Answer::from(&error))?;

@@ -348,6 +348,7 @@ async fn calls_are_begun_by_hosts_of_the_room_and_only_to_whom_the_node_may_call
         (json!({"to": fair, "name": ""}), "name"),
         (json!({"to": fair, "ring_s": 4}), "ring_s"),
         (json!({"to": fair, "ring_s": 121}), "ring_s"),
+        (json!({"to": fair, "dtmf": "1 2"}), "dtmf"),
         (json!({"to": fair, "role": "owner"}), "role"),
         (json!({"to": fair, "surprise": 1}), "surprise"),
     ];

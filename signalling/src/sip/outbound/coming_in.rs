@@ -149,6 +149,7 @@ async fn begin(
                 transfers,
                 referring: None,
                 transfers_begun: 0,
+                keys: order.keys.expose().chars().collect(),
                 calling: false,
                 work: JoinSet::new(),
                 line,

@@ -117,6 +117,8 @@ pub(crate) struct Order {
     pub(crate) role: Role,
     /// How long it may ring.
     pub(crate) ring: Duration,
+    /// What is pressed once it has answered; maybe a PIN.
+    pub(crate) keys: Secret<String>,
 }
 
 /// What all calls of the node's share.

@@ -58,6 +58,7 @@ fn wanted(to: &str, name: &str) -> Order {
         name: Secret::new(DisplayName::parse(name).expect("a fair name")),
         role: Role::Guest,
         ring: WAIT_MAX,
+        keys: Secret::default(),
     }
 }
 
@@ -459,4 +460,21 @@ async fn the_api_tells_what_becomes_of_a_call() {
         refused.1
     );
     assert_eq!(call("DELETE", "/api/v1/rooms/daily/calls/7", Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn keys_are_pressed_once_it_has_answered_one_after_the_other() {
+    let (exchange, mut gateway) = trunked().await;
+    let mut order = wanted("sip:+4940123@trunk.example.org", "Telephone");
+    order.keys = Secret::new("1#".into());
+    outbound::order(&exchange.state, order).expect("it is made");
+    let invite = gateway.asked("INVITE").await;
+    gateway.respond(&invite, "200 OK", "gw", &format!("{ELSEWHERE}{SDP_TYPE}"), SDP).await;
+    for key in ["1", "#"] {
+        let info = gateway.asked("INFO").await;
+        assert_eq!(info.header("Content-Type"), Some("application/dtmf-relay"));
+        assert_eq!(info.body(), format!("Signal={key}\r\nDuration=160\r\n"));
+        gateway.agree(&info).await;
+    }
+    assert_eq!(becomes(&exchange, &["Calling"]).await, ["Answered(ParticipantId(9))"]);
 }
