@@ -86,9 +86,14 @@ async fn converse(
     match tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
-            exchange(stream, Ends { transport: Transport::Tls, from, local, held }, board, |_| ()).await
+            // Apart: whoever has not shaken hands has no room for messages.
+            let ends = Ends { transport: Transport::Tls, from, local, held };
+            Box::pin(exchange(stream, ends, board, |_| ())).await
         }
-        None => exchange(stream, Ends { transport: Transport::Tcp, from, local, held }, board, |_| ()).await,
+        None => {
+            let ends = Ends { transport: Transport::Tcp, from, local, held };
+            Box::pin(exchange(stream, ends, board, |_| ())).await
+        }
     }
 }
 
@@ -150,13 +155,14 @@ async fn channel(
     from: SipAddr,
     open: CancellationToken,
 ) -> io::Result<SipConnection> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the library asks for one; its sender is gone, so nothing is ever in it"
-    )]
-    let (_, nothing) = rsipstack::platform::mpsc::unbounded_channel();
+    #[expect(clippy::disallowed_methods, reason = "the library asks for them; nothing is ever in either")]
+    let ((_, nothing), (nobody, _)) =
+        (rsipstack::platform::mpsc::unbounded_channel(), rsipstack::platform::mpsc::unbounded_channel());
     let made = ChannelConnection::create_connection_bounded(nothing, tell, from, Some(open)).await;
-    made.map(SipConnection::from).map_err(io::Error::other)
+    let made = made.map_err(io::Error::other)?;
+    // Ends at once, and gives the room of what never comes back: a third of the memory of an idle connection.
+    let _ = made.serve_loop(nobody).await;
+    Ok(SipConnection::from(made))
 }
 
 async fn read<S: AsyncRead>(
@@ -224,7 +230,8 @@ async fn take(
             let _ = ping.try_send(());
             return Ok(());
         }
-        Ok(Frame::Message(message)) => intake::take(board, message, flow).await,
+        // Apart: the room that one message takes is not that of a connection that says nothing.
+        Ok(Frame::Message(message)) => Box::pin(intake::take(board, message, flow)).await,
         Err(FrameError::BodyTooLarge { header }) => intake::refuse_body(board, header, flow).await,
         Err(FrameError::HeaderTooLarge | FrameError::NoLength) => Err(intake::Dropped::TooLarge),
     };
