@@ -7,7 +7,7 @@
 //! ```
 //!
 //! HEX is the hash of `USER:REALM:PASSWORD` (RFC 7616 §3.4.2): whoever reads it needs no password to register, so that such a file is as
-//! secret as one of passwords. [`line`] writes one. Nothing here says a hash, nor what stood in a line that cannot be read.
+//! secret as one of passwords. [`line()`] writes one. Nothing here says a hash, nor what stood in a line that cannot be read.
 
 use super::digest::{Algorithm, Credentials};
 use crate::secret::Secret;
