@@ -241,12 +241,20 @@ impl SipServer {
 /// The library's half, with the timers of RFC 3261 §17, table 4.
 fn endpoint(stack: &CancellationToken, t1: Duration) -> Endpoint {
     let layer = TransportLayer::new_with_domain_resolver(stack.clone(), Box::new(NoNames));
-    let timers = EndpointOption { t1, t2: t1 * 8, t4: t1 * 10, t1x64: t1 * 64, ..EndpointOption::default() };
+    let option = EndpointOption {
+        t1,
+        t2: t1 * 8,
+        t4: t1 * 10,
+        t1x64: t1 * 64,
+        // It would be sent where a Contact points: `outbound::answers` says it.
+        auto_ack_2xx: false,
+        ..EndpointOption::default()
+    };
     EndpointBuilder::new()
         .with_user_agent("mcu")
         .with_transport_layer(layer)
         .with_cancel_token(stack.clone())
-        .with_option(timers)
+        .with_option(option)
         .build()
 }
 
