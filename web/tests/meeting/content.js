@@ -50,13 +50,9 @@ class Floor {
 
   /** Waits for a line that has not been waited for yet; what came before it is passed over. */
   async hears(line) {
-    await until(`the device hears ${line}, of ${this.#heard.join('; ')}`, () => this.#heard.indexOf(line, this.#read) >= 0);
+    const comes = until(`the device hears ${line}`, () => this.#heard.indexOf(line, this.#read) >= 0);
+    await comes.catch((error) => Promise.reject(new Error(`${error.message}, of ${this.#heard.join('; ')}`)));
     this.#read = this.#heard.indexOf(line, this.#read) + 1;
-  }
-
-  /** Everything that was ever heard. */
-  heard() {
-    return this.#heard;
   }
 
   async end() {
@@ -65,9 +61,21 @@ class Floor {
   }
 }
 
+/** Sends what `words` have ffmpeg make to a port of the node, under the key of the device, until what it returns is called. */
+function seal(words, to) {
+  const key = ['-srtp_out_suite', 'AES_CM_128_HMAC_SHA1_80', '-srtp_out_params', KEY];
+  const child = spawn('ffmpeg', ['-loglevel', 'error', '-re', ...words.split(' '), ...key, `srtp://127.0.0.1:${to}`], { stdio: 'ignore' });
+  const exit = ended(child);
+  return () => {
+    child.kill('SIGKILL');
+    return exit;
+  };
+}
+
 /** One call of such a room system. */
 export class ContentDevice {
   #call;
+  #humming;
   #showing;
 
   /**
@@ -86,7 +94,7 @@ export class ContentDevice {
       const said = await readFile(messages, 'utf8').catch(() => '');
       return /SIP\/2\.0 200 OK[\s\S]*?\r?\n\r?\n([\s\S]*?m=application[\s\S]*?floorid:[^\r\n]*)/.exec(said)?.[1];
     });
-    const [, , , content, floor] = answer.split(/^m=/m);
+    const [, sound, , content, floor] = answer.split(/^m=/m);
     const value = (section, pattern) => pattern.exec(section)[1];
     const numbers = {
       port: value(floor, /^application (\d+)/),
@@ -94,7 +102,9 @@ export class ContentDevice {
       user: value(floor, /^a=userid:(\d+)/m),
       floor: value(floor, /^a=floorid:(\d+)/m),
     };
-    Object.assign(device, { dir, name, sender, contentPort, answer });
+    Object.assign(device, { dir, name, sender, contentPort });
+    // A device that says nothing for a minute has gone.
+    device.#humming = seal('-f lavfi -i anullsrc=r=8000:cl=mono -c:a pcm_alaw -f rtp', value(sound, /^audio (\d+)/));
     device.nodePort = value(content, /^video (\d+)/);
     device.nodeKey = value(content, /inline:([^\s|]+)/);
     device.floor = new Floor(program, transport, numbers);
@@ -106,28 +116,22 @@ export class ContentDevice {
     const { code, output } = await load(['devices', '--dir', this.dir, '--sender', String(this.sender)]).done;
     if (code !== 0) throw new Error(`mcu-load devices ended with ${code}:\n${output}`);
     const { video } = JSON.parse(output);
-    const coded = '-c:v libvpx -deadline realtime -cpu-used 8 -b:v 900k -g 30 -auto-alt-ref 0 -payload_type 96 -f rtp'.split(' ');
-    const sealed = ['-srtp_out_suite', 'AES_CM_128_HMAC_SHA1_80', '-srtp_out_params', KEY];
-    const to = `srtp://127.0.0.1:${this.nodePort}?localrtpport=${this.contentPort}&pkt_size=1200`;
-    this.#showing = spawn('ffmpeg', ['-loglevel', 'error', '-re', '-stream_loop', '-1', '-i', video, ...coded, ...sealed, to], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    record(this.#showing);
+    const coded = `-stream_loop -1 -i ${video} -c:v libvpx -deadline realtime -cpu-used 8 -b:v 900k -g 30 -auto-alt-ref 0 -payload_type 96 -f rtp`;
+    this.#showing = seal(coded, `${this.nodePort}?localrtpport=${this.contentPort}&pkt_size=1200`);
   }
 
   async stopShowing() {
-    this.#showing?.kill('SIGKILL');
-    if (this.#showing) await ended(this.#showing);
+    await this.#showing?.();
     this.#showing = undefined;
   }
 
-  /** Waits for the first content picture that comes whole, and keeps it as the PNG `picture`; resolves with its size, as `1920x1080`. */
+  /** Keeps a content picture as the PNG `picture`, the 60th that comes whole: the first may be of before the first one was shared. Resolves with its size, as `1920x1080`. */
   async watch(picture) {
     const sdp = join(this.dir, `${this.name}-content.sdp`);
     const lines = ['v=0', 'o=- 0 0 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', `m=video ${this.contentPort} RTP/SAVP 96`];
     lines.push('a=rtpmap:96 VP8/90000', `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${this.nodeKey}`, '');
     await writeFile(sdp, lines.join('\r\n'));
-    const words = ['-loglevel', 'error', '-protocol_whitelist', 'file,udp,rtp,srtp,crypto', '-i', sdp, '-frames:v', '1', '-y', picture];
+    const words = ['-loglevel', 'error', '-protocol_whitelist', 'file,udp,rtp,srtp,crypto', '-i', sdp, '-frames:v', '60', '-update', '1', '-y', picture];
     await run('ffmpeg', words);
     const size = '-v error -select_streams v -show_entries stream=width,height -of csv=p=0:s=x'.split(' ');
     return (await run('ffprobe', [...size, picture])).trim();
@@ -135,8 +139,7 @@ export class ContentDevice {
 
   /** Its call is over; resolves with sipp's exit code and what it says of it. */
   async over() {
-    await this.stopShowing();
-    await this.floor.end();
+    await Promise.all([this.stopShowing(), this.#humming(), this.floor.end()]);
     return this.#call;
   }
 }
