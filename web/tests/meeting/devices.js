@@ -29,9 +29,9 @@ export async function line({ dir, user, name, password, config }) {
 /** @param {Account} account @returns {Promise<Device>} */
 export async function baresip({ dir, user, password, port, transport }) {
   const folder = join(dir, `baresip-${user}-${transport}`);
-  await mkdir(folder);
+  await mkdir(folder, { recursive: true });
   const quiet = join(folder, 'quiet.wav');
-  await made('sox', ['-n', '-r', '8000', '-c', '1', quiet, 'synth', '300', 'sine', '440']);
+  await made('sox', ['-n', '-r', '8000', '-b', '16', '-c', '1', quiet, 'synth', '300', 'sine', '440']);
   const config = [
     `sip_listen 127.0.0.1:${await freePort()}`,
     `module_path ${BARESIP_MODULES}`,

@@ -14,6 +14,9 @@ const HANG_S = 120;
 
 let played = 0;
 
+/** Below the ports that the system gives away, and not those of a file of tests beside this one: sipp takes four, of which none may be taken. */
+const mediaPort = () => 26_000 + (process.pid % 40) * 160 + 4 * (played % 40);
+
 /** Debian builds sipp without TLS: what connects here is carried to `port` by TLS. */
 export async function tlsTo(port) {
   const open = new Set();
@@ -51,7 +54,7 @@ export async function play({ dir, name, text, port, user, messages, hangS = HANG
   await writeFile(file, text);
   played += 1;
   // Each listens on port 5060, whether it needs to or not: of an address of its own, as many play at a time.
-  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', `127.0.1.${played}`, '-mi', '127.0.0.1', '-mp', String(await freePort())];
+  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', `127.0.1.${played}`, '-mi', '127.0.0.1', '-mp', String(mediaPort())];
   words.push('-s', user, '-nostdin', '-timeout', String(hangS), '-timeout_error', '-trace_err', '-error_file', errors, `127.0.0.1:${port}`);
   if (messages) words.unshift('-trace_msg', '-message_file', messages);
   const child = spawn('sipp', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -69,7 +72,7 @@ export async function listen({ dir, name, text }) {
   await writeFile(file, text);
   played += 1;
   const [host, port] = [`127.0.2.${played}`, await freePort()];
-  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', host, '-p', String(port), '-mi', '127.0.0.1', '-mp', String(await freePort())];
+  const words = ['-sf', file, '-t', 't1', '-m', '1', '-i', host, '-p', String(port), '-mi', '127.0.0.1', '-mp', String(mediaPort())];
   words.push('-nostdin', '-timeout', String(HANG_S), '-timeout_error', '-trace_err', '-error_file', errors);
   const child = spawn('sipp', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
   record(child);
