@@ -91,7 +91,7 @@ const GATHERED: &[Row] = &[
         "mcu_bfcp_messages_dropped_total",
         true,
         Unit::Count,
-        "BFCP messages dropped: of no call, or one too many",
+        "BFCP messages dropped: of no call, one too many, or for a device that does not read",
     ),
     ("process_cpu_seconds_total", false, Unit::Seconds, "CPU time of this process, user and system"),
     ("process_resident_memory_bytes", false, Unit::Bytes, "Resident memory of this process"),

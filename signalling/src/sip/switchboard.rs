@@ -53,7 +53,7 @@ pub struct SipCounters {
     pub failed: AtomicU64,
     /// Messages that were dropped: malformed, over a limit, or one too many.
     pub dropped: AtomicU64,
-    /// BFCP messages that were no call's, or one too many.
+    /// BFCP messages that were no call's, one too many, or for a device that does not read.
     pub floor_dropped: AtomicU64,
     /// Calls now, those that ring with them.
     pub calls: AtomicU64,

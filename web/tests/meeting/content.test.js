@@ -17,7 +17,7 @@ let ada;
 
 before(async () => {
   const [port, bfcp] = [await freePort(), await freePort()];
-  const sip = `[sip]\ntls_port = ${port}\ndangerous_unverified_peers = true\nrtp_ports = [44000, 44999]\nbfcp_port = ${bfcp}\n`;
+  const sip = `[sip]\ntls_port = ${port}\ndangerous_unverified_peers = true\nrtp_ports = [46000, 46999]\nbfcp_port = ${bfcp}\n`;
   node = await startNode([], sip);
   way = await tlsTo(port);
   program = await buildFloor(node.dir);

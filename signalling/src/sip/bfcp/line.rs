@@ -80,7 +80,7 @@ impl FloorLine {
         let asked = self.server.take(now, transport, &bytes);
         // Whoever said it is answered, were it not even the device.
         while let Some(bytes) = self.server.poll(now) {
-            back.send(bytes);
+            self.deliver(&back, bytes);
         }
         asked
     }
@@ -104,8 +104,14 @@ impl FloorLine {
     fn send(&mut self, clock: &Clock) {
         while let Some(bytes) = self.server.poll(clock.mono()) {
             if let Some(back) = &self.back {
-                back.send(bytes);
+                self.deliver(back, bytes);
             }
+        }
+    }
+
+    fn deliver(&self, back: &Back, bytes: Vec<u8>) {
+        if !back.send(bytes) {
+            self.port.dropped();
         }
     }
 }

@@ -49,11 +49,12 @@ pub(super) enum Back {
 }
 
 impl Back {
-    /// Sends what can be sent now; what cannot was for somebody who does not read.
-    pub(super) fn send(&self, bytes: Vec<u8>) {
+    /// Sends what can be sent now; false where that is nothing, for somebody who does not read.
+    #[must_use]
+    pub(super) fn send(&self, bytes: Vec<u8>) -> bool {
         match self {
-            Self::Datagrams(socket, to) => drop(socket.try_send_to(&bytes, *to)),
-            Self::Connection(writes) => drop(writes.try_send(bytes)),
+            Self::Datagrams(socket, to) => socket.try_send_to(&bytes, *to).is_ok(),
+            Self::Connection(writes) => writes.try_send(bytes).is_ok(),
         }
     }
 }
@@ -107,7 +108,8 @@ impl FloorPort {
         self.port
     }
 
-    fn dropped(&self) {
+    /// Counts a message that was no call's, one too many, or for a device that does not read.
+    pub(super) fn dropped(&self) {
         self.counters.floor_dropped.fetch_add(1, Ordering::Relaxed);
     }
 
