@@ -5,21 +5,16 @@
 use crate::run::Trouble;
 use crate::screen::Screen;
 use loadtest::capacity::{CapacityReport, EdgeKind, Ground, Planned, Spread, Step, Survey, Told};
-use loadtest::live::{Interrupt, Order, Progress, Standing, exit_code};
-use loadtest::report::{Folder, Verdict, rounded};
+use loadtest::live::{Interrupt, Progress, Standing, exit_code};
+use loadtest::report::{Verdict, rounded};
 use loadtest::scenario::{Capacity, Raised};
 use std::fmt::Write as _;
 
 /// Plays it; the exit code of what was found.
-pub(crate) async fn find(
-    order: &Order,
-    capacity: &Capacity,
-    ground: &Ground,
-    folder: Option<&Folder>,
-    interrupt: Interrupt<'_>,
-) -> Result<u8, Trouble> {
+pub(crate) async fn find(survey: &Survey<'_>, interrupt: Interrupt<'_>) -> Result<u8, Trouble> {
+    let Survey { order, capacity, ground, folder, .. } = *survey;
     let screen = SearchScreen { screen: Screen::new(&order.scenario.name), capacity };
-    let surveyed = Survey { order, capacity, ground, folder }.play(&screen, interrupt).await;
+    let surveyed = survey.play(&screen, interrupt).await;
     screen.screen.clear();
     if !surveyed.report.steps.is_empty() || surveyed.trouble.is_none() {
         print!("{}", summary(&surveyed.report, ground));

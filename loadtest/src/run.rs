@@ -9,7 +9,7 @@ use crate::simulate::simulate;
 use crate::size_name::SizeName;
 use clap::Args;
 use loadtest::bot::call::CallError;
-use loadtest::capacity::{self, Claims, Ground, NoGround};
+use loadtest::capacity::{self, Claims, Ground, NoGround, Survey};
 use loadtest::live::affinity::{AffinityError, CpuList, keep};
 use loadtest::live::{
     Entrance, EntranceError, NodePid, NodePidError, Order, RunError, exit_code, leads_here, run,
@@ -93,6 +93,9 @@ pub(crate) struct RunArguments {
     /// Of a scenario that searches for capacity, play one step alone: with so many of what it raises
     #[arg(long, value_name = "COUNT", conflicts_with = "node_cores")]
     at: Option<u32>,
+    /// In a search for capacity: no step begins that would end later than so many minutes from the start; what is known then is said
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1_440), conflicts_with = "at")]
+    within: Option<u64>,
     /// Write report.json, report.html, env.json and junit.xml to this folder (of a search: capacity.json, and each step's below steps/)
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
@@ -134,6 +137,8 @@ pub(crate) enum Trouble {
     At { at: u32, from: u32, max: u32 },
     #[error("--node-cores: {name} searches for no capacity: it has no [capacity]")]
     NoCores { name: String },
+    #[error("--within: {name} searches for no capacity: it has no [capacity]")]
+    NoTime { name: String },
     #[error("group {group:?} {why}")]
     ShutOut { group: String, why: &'static str },
     #[error(
@@ -182,6 +187,7 @@ impl Trouble {
             | Self::NoSearch { .. }
             | Self::At { .. }
             | Self::NoCores { .. }
+            | Self::NoTime { .. }
             | Self::ShutOut { .. }
             | Self::OneRoom
             | Self::NoMetrics
@@ -239,14 +245,22 @@ pub(crate) async fn go(arguments: RunArguments) -> Result<u8, Trouble> {
     let search = match scenario.capacity.clone() {
         Some(capacity) => Some((capacity, ground(&arguments, &entrance, node)?)),
         None if arguments.node_cores.is_some() => return Err(Trouble::NoCores { name: scenario.name }),
+        None if arguments.within.is_some() => return Err(Trouble::NoTime { name: scenario.name }),
         None => None,
     };
     let folder = arguments.report_dir.as_deref().map(Folder::open).transpose().map_err(Trouble::Folder)?;
     let mut interrupts = crate::interrupts::Interrupts::new().map_err(Trouble::Signals)?;
-    let RunArguments { node_cpus, self_cpus, cache, .. } = arguments;
+    let RunArguments { node_cpus, self_cpus, cache, within, .. } = arguments;
     let order = Order { scenario, entrance, cache, node, node_cpus, self_cpus };
     if let Some((capacity, ground)) = search {
-        return find(&order, &capacity, &ground, folder.as_ref(), std::pin::pin!(interrupts.any())).await;
+        let survey = Survey {
+            order: &order,
+            capacity: &capacity,
+            ground: &ground,
+            folder: folder.as_ref(),
+            within: within.map(|minutes| Duration::from_secs(minutes * 60)),
+        };
+        return find(&survey, std::pin::pin!(interrupts.any())).await;
     }
     let screen = Screen::new(&order.scenario.name);
     let report = run(order, &screen, std::pin::pin!(interrupts.any())).await;

@@ -1,18 +1,21 @@
 //! Plays a search: one step after the other, each a whole run with a report of its own, on a node that is at rest before each.
 //!
 //! Flow: `findings` (which step) -> **here** -> `live` -> `findings`, the folder. Thread: the caller's task. After every step
-//! `capacity.json` is written anew, so that whatever ends the search, what it knows is kept. Reads no clock but by `live`.
+//! `capacity.json` is written anew, so that whatever ends the search, what it knows is kept.
 
 use super::{CapacityReport, Findings, Ground, Planned, Step};
+use crate::clock::Clock;
 use crate::live::{Interrupt, Order, Progress, Rest, Restless, RunError, run};
 use crate::report::{Folder, FolderError, RunReport};
 use crate::scenario::Capacity;
+use mcu_core::time::Mono;
+use std::time::Duration;
 
 /// File of a [`CapacityReport`].
 const FILE: &str = "capacity.json";
 
 /// A search, and where.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Survey<'a> {
     /// The scenario, with the way to the node.
     pub order: &'a Order,
@@ -22,6 +25,8 @@ pub struct Survey<'a> {
     pub ground: &'a Ground,
     /// Where reports go.
     pub folder: Option<&'a Folder>,
+    /// No step begins that would end later than this, counted from the first.
+    pub within: Option<Duration>,
 }
 
 /// What is told while a search goes on.
@@ -61,7 +66,10 @@ impl Survey<'_> {
         let mut unwritten = None;
         let rest = Rest::of(self.order).await;
         let mut trouble: Option<Trouble> = None;
+        let clock = Clock::start();
+        let mut longest = Duration::ZERO;
         while let Some(planned) = findings.next() {
+            let step_began = clock.now();
             told.begins(&planned);
             let scenario = self.order.scenario.raised_to(planned.count);
             let report = match run(Order { scenario, ..self.order.clone() }, told, interrupt.as_mut()).await {
@@ -90,6 +98,11 @@ impl Survey<'_> {
                     trouble = Some(restless.into());
                     break;
                 },
+            }
+            let now = clock.now();
+            longest = longest.max(now.since(step_began));
+            if self.within.is_some_and(|within| now + longest > Mono::ZERO + within) {
+                findings.time_is_up();
             }
         }
         if let Some(trouble) = &trouble {

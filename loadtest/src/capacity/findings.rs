@@ -87,6 +87,18 @@ impl<'a> Findings<'a> {
         self.break_off("interrupted".to_owned());
     }
 
+    /// There is no time for another step: what the first search has seen carried is the least that the node carries. A later one
+    /// that is not over says nothing.
+    pub fn time_is_up(&mut self) {
+        if self.next().is_none() {
+            return;
+        }
+        if let (true, (Some(carried), _)) = (self.edges.is_empty(), self.search.bounds()) {
+            self.edges.push(Edge::Unmet(carried));
+        }
+        self.break_off("the time was up".to_owned());
+    }
+
     /// No further step can be played.
     pub fn break_off(&mut self, why: String) {
         self.broken_off = Some(why);
@@ -139,6 +151,10 @@ impl<'a> Findings<'a> {
         }
     }
 
+    fn searches_over(&self) -> usize {
+        self.edges.iter().filter(|edge| !matches!(edge, Edge::Unmet(_))).count()
+    }
+
     fn carried(&self, node_cores: Option<u32>) -> Option<Carried> {
         let counts: Option<Vec<f64>> =
             self.edges.iter().map(|edge| note(0, *edge).count.map(f64::from)).collect();
@@ -156,7 +172,7 @@ impl<'a> Findings<'a> {
     fn verdict(&self) -> Verdict {
         match self.edges.last() {
             Some(Edge::Below(_)) => Verdict::Fail,
-            Some(Edge::At(_) | Edge::Above(_)) => Verdict::Pass,
+            Some(Edge::At(_) | Edge::Above(_) | Edge::Unmet(_)) => Verdict::Pass,
             Some(Edge::Harness(_)) | None => Verdict::Invalid,
         }
     }
@@ -171,6 +187,14 @@ impl<'a> Findings<'a> {
                         "search {repetition}: {} were carried, and no more was asked",
                         raised(count)
                     ));
+                }
+                Edge::Unmet(count) => {
+                    let refused = self.search.bounds().1;
+                    let beyond = refused.map_or_else(
+                        || "no more was tried".to_owned(),
+                        |refused| format!("{} not, when it was tried", raised(refused)),
+                    );
+                    return Some(format!("search {repetition}: {} were carried, {beyond}", raised(count)));
                 }
                 Edge::Below(from) => (from, format!("not even {} were carried", raised(from))),
                 Edge::Harness(Some(count)) => (
@@ -187,10 +211,9 @@ impl<'a> Findings<'a> {
             let why = self.last_refusal(repetition, at);
             Some(format!("search {repetition}: {said}; with {}: {why}", raised(at)))
         });
-        let broken_off = self
-            .broken_off
-            .as_ref()
-            .map(|why| format!("{why} after {} of {} searches", self.edges.len(), self.capacity.repetitions));
+        let broken_off = self.broken_off.as_ref().map(|why| {
+            format!("{why} after {} of {} searches", self.searches_over(), self.capacity.repetitions)
+        });
         of_edges.chain(broken_off).collect()
     }
 
@@ -215,6 +238,7 @@ fn note(repetition: u32, edge: Edge) -> EdgeNote {
     let (kind, count) = match edge {
         Edge::At(count) => (EdgeKind::Node, Some(count)),
         Edge::Above(count) => (EdgeKind::Max, Some(count)),
+        Edge::Unmet(count) => (EdgeKind::Time, Some(count)),
         Edge::Below(_) => (EdgeKind::From, None),
         Edge::Harness(count) => (EdgeKind::Harness, count),
     };

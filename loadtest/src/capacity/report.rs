@@ -142,6 +142,8 @@ pub enum EdgeKind {
     Max,
     /// `from` failed, twice.
     From,
+    /// There was no time for more steps: the node carries at least as many.
+    Time,
 }
 
 /// What the node carries.

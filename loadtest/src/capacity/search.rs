@@ -52,6 +52,8 @@ pub(super) enum Edge {
     Below(u32),
     /// One step more than this, the harness could not keep up; `None`: at the smallest already.
     Harness(Option<u32>),
+    /// This was carried when there was no time for more: the edge may lie above it.
+    Unmet(u32),
 }
 
 /// What is to be done next.

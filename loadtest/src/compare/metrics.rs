@@ -38,8 +38,14 @@ pub(super) struct Metric {
     pub(super) is_time: bool,
     /// In the figure's unit: less than this is no difference, whatever part of it that is.
     pub(super) floor: f64,
+    /// The same where each side is one run: where pictures and packets lie between the node's ticks is chance, and the same for a whole run.
+    pub(super) floor_of_one: f64,
     pub(super) origin: Origin,
 }
+
+/// From one picture to the next at 30 a second, and from one packet of sound to the next.
+const PICTURE_MS: f64 = 34.0;
+const PACKET_MS: f64 = 20.0;
 
 /// All of them, in the order in which they are told.
 pub(super) const METRICS: [Metric; 15] = [
@@ -50,6 +56,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: true,
         floor: 0.001,
+        floor_of_one: 0.001,
         origin: Origin::Seconds(seconds, |report| report.node.cpu_s_per_participant_s),
     },
     Metric {
@@ -59,6 +66,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: true,
         floor: 5.0,
+        floor_of_one: PICTURE_MS,
         origin: Origin::Participant(|participant| Some(measured(participant)?.glass_to_glass?.p50_ms as f64)),
     },
     Metric {
@@ -68,6 +76,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: true,
         floor: 10.0,
+        floor_of_one: PICTURE_MS,
         origin: Origin::Participant(|participant| Some(measured(participant)?.glass_to_glass?.p95_ms as f64)),
     },
     Metric {
@@ -77,6 +86,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: true,
         floor: 10.0,
+        floor_of_one: PACKET_MS,
         origin: Origin::Participant(|participant| Some(measured(participant)?.mouth_to_ear?.p95_ms as f64)),
     },
     Metric {
@@ -86,6 +96,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: true,
         floor: 50.0,
+        floor_of_one: 50.0,
         origin: Origin::Participant(|participant| {
             participant.join_ms.filter(|_| participant.failure.is_none()).map(|ms| ms as f64)
         }),
@@ -97,6 +108,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Participant(|participant| {
             Some(if participant.failure.is_some() { 100.0 } else { 0.0 })
         }),
@@ -108,6 +120,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::Less,
         is_time: false,
         floor: 0.3,
+        floor_of_one: 0.3,
         origin: Origin::Participant(|participant| measured(participant)?.psnr_db),
     },
     Metric {
@@ -117,6 +130,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::Less,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Participant(|participant| measured(participant)?.fps),
     },
     Metric {
@@ -126,6 +140,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Participant(freezes_a_minute),
     },
     Metric {
@@ -135,6 +150,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Participant(|participant| {
             let measured = measured(participant)?;
             measured.fps.map(|_| measured.frozen_percent)
@@ -147,6 +163,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Participant(|participant| {
             let measured = measured(participant)?;
             (measured.played_ms > 0).then_some(measured.concealed_percent)
@@ -159,6 +176,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Run(|report| {
             let ticks = report.node.ticks.filter(|ticks| *ticks > 0)?;
             Some(report.node.ticks_late? as f64 * 100.0 / ticks as f64)
@@ -171,6 +189,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::More,
         is_time: false,
         floor: 8.0,
+        floor_of_one: 8.0,
         origin: Origin::Run(|report| Some(report.node.memory_bytes_max? as f64 / f64::from(1 << 20))),
     },
     Metric {
@@ -180,6 +199,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::Neither,
         is_time: false,
         floor: 0.5,
+        floor_of_one: 0.5,
         origin: Origin::Run(|report| report.node.encoders_max.map(|most| most as f64)),
     },
     Metric {
@@ -189,6 +209,7 @@ pub(super) const METRICS: [Metric; 15] = [
         worse: Worse::Neither,
         is_time: false,
         floor: 20.0,
+        floor_of_one: 20.0,
         // Who only sends receives nothing, by whatever node.
         origin: Origin::Participant(|participant| {
             participant.traffic.received_kbps.filter(|kbps| *kbps > 0.0)

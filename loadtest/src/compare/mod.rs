@@ -6,7 +6,7 @@
 //! A difference counts when its 95 % interval excludes zero *and* it is larger than the margin, in parts of the value
 //! before, and than the figure's floor: two milliseconds against one are not "twice as slow". With one run on each side,
 //! participants are paired by name and visit, and seconds stand for the run's cost; what differs from run to run, and the
-//! figures that a run has one of, cannot be judged by them. With several on both sides the runs are what is counted. Each
+//! figures that a run has one of, cannot be judged by them, and latencies only by more than the picture or packet that chance moves a run by. With several on both sides the runs are what is counted. Each
 //! line is judged by itself: of twenty lines of equal runs, one may differ by chance, where noise is larger than the margin.
 
 mod metrics;
@@ -213,14 +213,14 @@ fn scenarios_differ(one: &RunReport, other: &RunReport) -> Option<String> {
 }
 
 fn line(metric: &Metric, before: &[&RunReport], after: &[&RunReport], settings: Settings) -> Line {
-    let (a, b, interval) = match (before, after) {
-        ([before], [after]) => within(metric, before, after),
-        _ => between(metric, before, after),
+    let ((a, b, interval), floor) = match (before, after) {
+        ([before], [after]) => (within(metric, before, after), metric.floor_of_one),
+        _ => (between(metric, before, after), metric.floor),
     };
     let difference = a.zip(b).map(|(a, b)| b - a);
-    let weight = a.zip(difference).map_or(0.0, |(a, difference)| {
-        difference / (a.abs() * settings.margin_percent / 100.0).max(metric.floor)
-    });
+    let weight = a
+        .zip(difference)
+        .map_or(0.0, |(a, difference)| difference / (a.abs() * settings.margin_percent / 100.0).max(floor));
     let outcome = match (difference, interval) {
         (None, _) => Outcome::NotMeasured,
         (Some(_), None) => Outcome::NotJudged,

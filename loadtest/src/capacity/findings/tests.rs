@@ -182,3 +182,43 @@ fn what_was_found_before_an_interrupt_stands_and_the_interrupted_step_decides_no
         assert!(report.because.last().is_some_and(|said| said.starts_with("interrupted after")));
     }
 }
+
+#[test]
+fn when_the_time_is_up_what_was_carried_is_the_least() {
+    let scenario = scenario(GUESTS);
+    let capacity = scenario.capacity.clone().expect("has one");
+    let play = |steps: usize| {
+        let mut findings = Findings::new(&scenario, &capacity);
+        for _ in 0..steps {
+            let planned = findings.next().expect("is not over");
+            findings.record(step(planned, up_to(9, planned.count), EndedBy::Schedule), &versions());
+        }
+        findings.time_is_up();
+        assert!(findings.next().is_none());
+        told(&findings)
+    };
+    // 2, 4, 8: none failed yet. Then 16, which does.
+    let report = play(3);
+    let carried = report.capacity.expect("something was carried");
+    assert_eq!((report.verdict, carried.count.median, carried.at_least), (Verdict::Pass, 8.0, true));
+    assert_eq!(report.edges[0].kind, EdgeKind::Time);
+    let said = [
+        "search 1: 8 in the group \"guest\" were carried, no more was tried",
+        "the time was up after 0 of 3 searches",
+    ];
+    assert_eq!(report.because, said);
+    assert!(play(4).because[0].ends_with("16 in the group \"guest\" not, when it was tried"));
+    // Before anything was carried nothing is known.
+    let mut findings = Findings::new(&scenario, &capacity);
+    findings.time_is_up();
+    let report = told(&findings);
+    assert_eq!((report.verdict, report.capacity), (Verdict::Invalid, None));
+    // A search that is over stands, whatever the next one had seen.
+    let over = played("group = \"guest\"\nfrom = 2\nmax = 40\nrepetitions = 1", |_, count| up_to(9, count))
+        .steps
+        .len();
+    let report = play(over + 1);
+    let carried = report.capacity.expect("was found");
+    assert_eq!((report.edges.len(), carried.count.median, carried.at_least), (1, 9.0, false));
+    assert_eq!(report.because, ["the time was up after 1 of 3 searches"]);
+}
