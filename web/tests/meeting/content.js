@@ -19,13 +19,16 @@ async function run(tool, words) {
   return log();
 }
 
-/** Compiles the floor participant into `dir`. */
-export async function buildFloor(dir) {
-  const program = join(dir, 'floor');
+/** Compiles a program on libre, `floor` or `messages`, into `dir`. */
+export async function build(name, dir) {
+  const program = join(dir, name);
   const re = ['-I/usr/include/re', '-lre'];
-  await run('cc', ['-std=gnu11', '-DHAVE_INET6', '-Wall', '-Wextra', '-Werror', '-o', program, join(FOLDER, 'floor.c'), ...re]);
+  await run('cc', ['-std=gnu11', '-DHAVE_INET6', '-Wall', '-Wextra', '-Werror', '-o', program, join(FOLDER, `${name}.c`), ...re]);
   return program;
 }
+
+/** What libre would say, and have said to it: the lines of `messages.c`. */
+export const conversation = async (dir) => run(await build('messages', dir), []);
 
 /** What a device says of the floor by BFCP, and what it is told. */
 class Floor {

@@ -1,8 +1,9 @@
 /** Content of a room system: shown to browsers and seen from them, the floor taken from each other, and free when the device is gone. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ContentDevice, buildFloor } from './content.js';
+import { ContentDevice, build, conversation } from './content.js';
 import { api, freePort, metrics, startNode, until } from './node.js';
 import { Person } from './person.js';
 import { tlsTo } from './sipp.js';
@@ -20,7 +21,7 @@ before(async () => {
   const sip = `[sip]\ntls_port = ${port}\ndangerous_unverified_peers = true\nrtp_ports = [46000, 46999]\nbfcp_port = ${bfcp}\n`;
   node = await startNode([], sip);
   way = await tlsTo(port);
-  program = await buildFloor(node.dir);
+  program = await build('floor', node.dir);
 });
 
 afterEach(async () => {
@@ -68,6 +69,11 @@ async function leaves(device, transport) {
   const { code, said } = await device.over();
   assert.equal(code, 0, said);
 }
+
+test('the node says byte for byte what libre says: the file that its own test compares with', async () => {
+  const file = new URL('../../../signalling/src/sip/bfcp/conversation.txt', import.meta.url);
+  assert.equal(await readFile(file, 'utf8'), await conversation(node.dir));
+});
 
 test('content goes both ways, and whoever asks last has the floor', { timeout: 600_000 }, async () => {
   const device = await arrive('udp');

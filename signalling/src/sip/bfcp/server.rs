@@ -660,6 +660,30 @@ mod tests {
         assert_eq!(device.take(AT, &request(Transport::Unreliable, 5)), Some(Asked::Take), "the control");
     }
 
+    /// Both sides in the words of libre: `web/tests/meeting/content/messages.c` makes the file, and `content.test.js` sees that it is that.
+    #[test]
+    fn answers_and_notices_are_those_of_another_implementation_byte_for_byte() {
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes = |hex: &str| hex.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>();
+        for (version, transport) in [("1", Transport::Reliable), ("2", Transport::Unreliable)] {
+            let mut server = FloorServer::new(Numbers { conference: 0x0102_0304, user: 9, floor: 5 });
+            let mut compared = 0;
+            for line in include_str!("conversation.txt").lines().filter(|line| line.starts_with(version)) {
+                match line[2..].split_once(' ').unwrap() {
+                    (">", hex) => drop(server.take(AT, transport, &bytes(hex))),
+                    ("<", hex) => {
+                        assert_eq!(server.poll(AT), Some(bytes(hex)), "{line}");
+                        compared += 1;
+                    }
+                    (_, "device") => server.tell(AT, Holder::Device),
+                    (_, "somebody") => server.tell(AT, Holder::Somebody),
+                    _ => panic!("{line}"),
+                }
+            }
+            assert_eq!((compared, server.poll(AT)), (11, None));
+        }
+    }
+
     #[test]
     fn a_device_that_leaves_gives_the_floor_back() {
         let mut device = device(Transport::Reliable);
