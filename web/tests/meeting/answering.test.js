@@ -6,13 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { answering, level } from './baresip.js';
+import { answering, tone } from './baresip.js';
 import { api, freePort, startNode, until } from './node.js';
 import { Person } from './person.js';
 
 const [ADA, OPEN, SECRET] = [2, 11, 12];
-/** Below `TONES` of mcu-load, from where on they begin again. */
-const tone = (sender) => 700 + 30 * sender;
 
 let dir;
 let node;
@@ -71,10 +69,7 @@ test('a telephone that is called hears the meeting and is heard, in the clear an
       return now?.state === 'answered' && now;
     });
     const phone = phones.get(sender);
-    await until(`telephone ${sender} hears Ada`, async () => {
-      const sound = await phone.sound();
-      return sound.samples.length > 0 && level(sound, tone(ADA)) > -50;
-    });
+    await until(`telephone ${sender} hears Ada`, () => phone.hears(ADA));
     await until(`Ada hears telephone ${sender}`, async () => (await ada.hears([tone(sender)], 3))[0] > -60);
     const { participants } = (await ask('GET', 'participants')).body;
     const entry = participants.find((other) => other.id === call.participant_id);

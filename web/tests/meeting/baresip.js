@@ -10,6 +10,9 @@ import { ended, freePort, load, record, until } from './node.js';
 const MODULES = '/usr/lib/baresip/modules';
 const KEY_SOURCE = fileURLToPath(new URL('baresip_key.c', import.meta.url));
 
+/** Of a sender of mcu-load, in Hz, below its 24th: there they begin again. */
+export const tone = (sender) => 700 + 30 * sender;
+
 /** What `mcu-load devices` makes of a sender, as baresip can read it: a quarter of an hour. */
 async function devices(dir, sender) {
   const { code, output } = await load(['devices', '--dir', dir, '--sender', String(sender)]).done;
@@ -117,7 +120,7 @@ async function start({ dir, sender, name, uri, transport, audio, video, media, n
   const printed = [];
   [child.stdout, child.stderr].forEach((stream) => stream.on('data', (text) => printed.push(text)));
   let pictures = 0;
-  return {
+  const client = {
     log,
     /** How often it has printed what matches. */
     said: (pattern) => [...printed.join('').matchAll(pattern)].length,
@@ -127,6 +130,16 @@ async function start({ dir, sender, name, uri, transport, audio, video, media, n
     port: transport === 'tls' ? sip + 1 : sip,
     /** Does what is typed on a console: `hangup`, `mute`, ... */
     tell: (words, params) => command(control, words, params),
+    /** Presses keys, as a person does: the next when the one before is over. */
+    async press(keys) {
+      for (const key of keys) await client.tell('sndcode', key);
+    },
+    /** Whether a sender is loud and alone in what it hears: the tone, and not a dead band beside it. */
+    async hears(sender) {
+      const sound = await client.sound();
+      const said = sound.samples.length > 0 ? level(sound, tone(sender)) : -120;
+      return said > -50 && level(sound, tone(sender) + 137) < said - 15;
+    },
     /** What it is shown, as PNG. */
     async picture() {
       pictures += 1;
@@ -179,6 +192,7 @@ async function start({ dir, sender, name, uri, transport, audio, video, media, n
       return exit;
     },
   };
+  return client;
 }
 
 /** How loud a tone is in `samples`, `rate` a second, in dB of full scale (Goertzel). */

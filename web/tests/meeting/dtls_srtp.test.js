@@ -4,14 +4,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { call, level } from './baresip.js';
-import { api, freePort, startNode, until } from './node.js';
+import { call, tone } from './baresip.js';
+import { sendersIn } from './eyes.js';
+import { freePort, roster, startNode, until } from './node.js';
 import { Person } from './person.js';
 
 const OUTPUT = fileURLToPath(new URL('../output', import.meta.url));
 const [ADA, ROOM, PHONE] = [2, 20, 11];
-/** Below `TONES` of mcu-load, from where on they begin again. */
-const tone = (sender) => 700 + 30 * sender;
 
 let node;
 let ada;
@@ -30,52 +29,30 @@ after(async () => {
   await node?.stop();
 });
 
-const roster = async () => {
-  const { admin_token: token } = node.announced;
-  return (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
-};
-
-/** Whose bar codes are in the tiles of a PNG; runs in a page that can read them. */
-async function senders({ png, tiles }) {
-  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-  const context = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height }).getContext('2d');
-  context.drawImage(image, 0, 0);
-  const pixels = context.getImageData(0, 0, image.width, image.height);
-  return tiles.map((tile) => window.readBarCode(pixels, tile)?.sender ?? null);
-}
-
-/** Loud and alone: the tone, and not a dead band beside it. */
-const hears = async (client, sender) => {
-  const sound = await client.sound();
-  const said = sound.samples.length > 0 ? level(sound, tone(sender)) : -120;
-  return said > -50 && level(sound, tone(sender) + 137) < said - 15;
-};
-
 test('a room system by ICE and DTLS-SRTP, and a telephone by DTLS-SRTP alone', { timeout: 600_000 }, async (t) => {
   const uri = `sip:demo.${node.announced.guest_pin}@127.0.0.1:${port};transport=tls`;
   ada = await Person.arrive(node, { sender: ADA, name: 'Ada' });
   await ada.join(node.announced.host_pin);
   const dir = node.dir;
   room = await call({ dir, sender: ROOM, name: 'Room 1', uri, audio: 'opus/48000/2', video: 'vp8', media: 'dtls_srtp', nat: 'ice' });
-  await until('the room is there', async () => (await roster()).some(({ via }) => via === 'sip'));
+  await until('the room is there', async () => (await roster(node)).some(({ via }) => via === 'sip'));
   await until('Ada sees the room', async () => (await ada.others()).has(ROOM));
   await until('Ada hears the room', async () => (await ada.hears([tone(ROOM)], 3))[0] > -60);
-  await until('the room hears Ada', () => hears(room, ADA));
+  await until('the room hears Ada', () => room.hears(ADA));
   assert.equal(room.said(/connectivity check is complete/g), 2, 'a path for each line');
   assert.equal(room.said(/DTLS-SRTP complete \((audio|video)\/RTP\)/g), 2, 'and a handshake');
-  assert.ok((await roster()).every(({ secured }) => secured), 'nobody is in the clear');
+  assert.ok((await roster(node)).every(({ secured }) => secured), 'nobody is in the clear');
 
   phone = await call({ dir, sender: PHONE, name: 'Phone', uri, audio: 'pcma', media: 'dtls_srtp' });
   await until('Ada hears the telephone', async () => (await ada.hears([tone(PHONE)], 3))[0] > -60);
-  await until('the room hears the telephone', () => hears(room, PHONE));
-  await until('the telephone hears both', async () => (await hears(phone, ADA)) && (await hears(phone, ROOM)));
-  assert.ok(!(await hears(phone, PHONE)) && !(await hears(room, ROOM)), 'nobody hears themselves');
+  await until('the room hears the telephone', () => room.hears(PHONE));
+  await until('the telephone hears both', async () => (await phone.hears(ADA)) && (await phone.hears(ROOM)));
+  assert.ok(!(await phone.hears(PHONE)) && !(await room.hears(ROOM)), 'nobody hears themselves');
   await ada.page.screenshot({ path: join(OUTPUT, 'meeting-dtls-srtp.png') });
   const shown = await room.picture();
   await writeFile(join(OUTPUT, 'meeting-dtls-srtp-room.png'), shown);
   const others = [0, 640].map((x) => ({ x, y: 180, width: 640, height: 360 }));
-  const read = await ada.page.evaluate(senders, { png: shown.toString('base64'), tiles: others });
+  const read = await sendersIn(ada.page, shown, others);
   assert.deepEqual(read, [ADA, null], 'a picture without oneself: Ada, and the initials of the telephone');
 
   await t.test('keys and path go on over a hold', async () => {
@@ -85,7 +62,7 @@ test('a room system by ICE and DTLS-SRTP, and a telephone by DTLS-SRTP alone', {
     await room.tell('resume');
     await until('sound reaches the room', () => room.hearsAt() > 0);
     const seen = await room.picture();
-    const again = await ada.page.evaluate(senders, { png: seen.toString('base64'), tiles: others });
+    const again = await sendersIn(ada.page, seen, others);
     assert.deepEqual(again, [ADA, null], 'and a picture, that it can open');
     await until('Ada hears the room', async () => (await ada.hears([tone(ROOM)], 3))[0] > -60);
     assert.equal(room.said(/DTLS-SRTP complete/g), 2, 'no handshake but the first two');

@@ -12,6 +12,19 @@ export async function barCodeReader() {
   return `${source}\nwindow.readBarCode = readImageData;`;
 }
 
+/** Whose bar codes are in `tiles` of a PNG, by a page that has the reader; null where there is none. */
+export function sendersIn(page, png, tiles) {
+  const read = async ({ base64, places }) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const context = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height }).getContext('2d');
+    context.drawImage(image, 0, 0);
+    const pixels = context.getImageData(0, 0, image.width, image.height);
+    return places.map((place) => window.readBarCode(pixels, place)?.sender ?? null);
+  };
+  return page.evaluate(read, { base64: png.toString('base64'), places: tiles });
+}
+
 /** Which senders were read in others' tiles: sender -> set of participants. */
 export function sendersSeen(frames) {
   const found = new Map();

@@ -135,6 +135,11 @@ export async function api(node, method, path, { token, body } = {}) {
   return { status: answer.status, body: text ? JSON.parse(text) : undefined };
 }
 
+/** Everybody in the node's ready meeting, as the administrator sees them. */
+export async function roster(node) {
+  return (await api(node, 'GET', '/rooms/demo/participants', { token: node.announced.admin_token })).body.participants;
+}
+
 /**
  * Polls `look` until it returns something truthy. The bound catches hangs and measures nothing: machines are lent on which
  * everything takes ten times as long.

@@ -3,14 +3,12 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { call, level } from './baresip.js';
+import { call, tone } from './baresip.js';
 import { freePort, startNode, until } from './node.js';
 import { Person } from './person.js';
 
 const OUTPUT = fileURLToPath(new URL('../output', import.meta.url));
 const [ADA, PHONE, LATE] = [2, 11, 12];
-/** Below `TONES` of mcu-load, from where on they begin again. */
-const tone = (sender) => 700 + 30 * sender;
 
 let node;
 let ada;
@@ -45,10 +43,7 @@ test('a telephone without SRTP is heard, named, and kept out by the lock', { tim
   const phone = await telephone(PHONE, 'Phone 7');
   await badge.filter({ hasText: 'Not encrypted on the way to: Phone 7.' }).waitFor();
   await until('Ada hears the telephone', async () => (await ada.hears([tone(PHONE)], 3))[0] > -60);
-  await until('the telephone hears Ada', async () => {
-    const sound = await phone.sound();
-    return sound.samples.length > 0 && level(sound, tone(ADA)) > -50;
-  });
+  await until('the telephone hears Ada', () => phone.hears(ADA));
   await page.keyboard.press('p');
   await page.getByRole('listitem').filter({ hasText: 'Phone 7' }).getByText('Not encrypted on the way').waitFor({ state: 'attached' });
   await page.screenshot({ path: join(OUTPUT, 'meeting-plain-rtp.png') });
