@@ -278,11 +278,11 @@ fn router_options(config: &Config, clock: NodeClock, admin: AdminToken) -> Resul
     Ok(options)
 }
 
-/// What is said by voice: to callers by SIP, where they can call.
+/// What is said by voice, to callers by SIP, where they can call; and what cards say.
 fn prompts(config: &Config) -> Result<Prompts, PromptError> {
     let sip = &config.sip;
     if !sip.is_on() {
-        return Ok(Prompts::silent());
+        return Prompts::unspoken(sip.language);
     }
     Prompts::load(sip.language, sip.prompts_dir.as_deref())
 }

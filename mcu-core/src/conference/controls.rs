@@ -40,6 +40,12 @@ impl Conference {
             Control::MuteGuests | Control::Lock if participant.role != Role::Host => {
                 self.say(id, Prompt::NotAllowed);
             }
+            Control::ContentInMix => {
+                let shown = !participant.content_is_in_mix();
+                participant.content_in_mix = Some(shown);
+                self.planner.replan(now);
+                self.say(id, if shown { Prompt::ContentShown } else { Prompt::ContentHidden });
+            }
             Control::MuteGuests => {
                 self.mute_all(MutedBy::Host)?;
                 self.say(id, Prompt::GuestsMuted);

@@ -32,6 +32,11 @@ pub enum Event {
         /// Only hosts come in from now on.
         locked: bool,
     },
+    /// Whether the meeting waits for its host. Told to a fresh socket while it does, and when it begins.
+    Waiting {
+        /// Until then everybody sees a card, and nobody is heard.
+        waiting: bool,
+    },
     /// Who can look inside the meeting's media has changed. Whose media go in the clear, the roster says.
     Access {
         /// Who can now.
@@ -245,6 +250,7 @@ mod tests {
         assert_eq!(json(&closing), r#"{"type":"closing","reason":"room-deleted"}"#);
         assert_eq!(json(&Event::Muted { by: MutedBy::Host }), r#"{"type":"muted","by":"host"}"#);
         assert_eq!(json(&Event::Locked { locked: true }), r#"{"type":"locked","locked":true}"#);
+        assert_eq!(json(&Event::Waiting { waiting: false }), r#"{"type":"waiting","waiting":false}"#);
         assert_eq!(json(&Event::Floor { holder: None }), r#"{"type":"floor","holder":null}"#);
         let request = VideoRequest { kind: SourceKind::Content, height: 720, fps: 15, kbps: 9, paused: true };
         assert_eq!(

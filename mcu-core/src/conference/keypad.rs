@@ -46,6 +46,8 @@ impl Digit {
 pub enum Control {
     /// `*0`: say what there is.
     Menu,
+    /// `*4`: what is shared as part of the one picture, or not.
+    ContentInMix,
     /// `*5`: the microphones of all guests off.
     MuteGuests,
     /// `*6`: my microphone off, or on again.
@@ -71,6 +73,7 @@ impl Keypad {
         let first = self.first.take().filter(|(_, at)| now.since(*at) <= PAIR_WITHIN);
         let control = match (first.map(|(first, _)| first.as_char()), digit.as_char()) {
             (Some('*'), '0') => Some(Control::Menu),
+            (Some('*'), '4') => Some(Control::ContentInMix),
             (Some('*'), '5') => Some(Control::MuteGuests),
             (Some('*'), '6') => Some(Control::Mute),
             (Some('*'), '7') => Some(Control::Lock),
@@ -104,8 +107,9 @@ mod tests {
 
     #[test]
     fn two_keys_are_a_control_and_one_that_is_lost_is_none() {
-        use Control::{Leave, Lock, Menu, Mute, MuteGuests, NextLayout};
-        let table: [(&str, &[Control]); 13] = [
+        use Control::{ContentInMix, Leave, Lock, Menu, Mute, MuteGuests, NextLayout};
+        let table: [(&str, &[Control]); 14] = [
+            ("*4", &[ContentInMix]),
             ("*5*7", &[MuteGuests, Lock]),
             ("*6", &[Mute]),
             ("*6*6", &[Mute, Mute]),

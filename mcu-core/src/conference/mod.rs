@@ -12,6 +12,9 @@
 //! | `card` | what stands for the picture |
 //! | `prompt` | what can be said by voice |
 //! | `roster` | who is in, and what is known of each |
+//! | `presence` | who comes and goes |
+//! | `attendance` | who is told so by voice |
+//! | `waiting` | what holds until a host is there |
 //! | `keypad` | what keys of telephones mean |
 //! | `reception` | how a caller enters a PIN by them |
 //! | `controls` | what both do to the conference |
@@ -27,6 +30,7 @@
 //! | `moderating` | what hosts decide for others: the lock, who is muted |
 //! | `mixing` | which streams are mixed (called by the sound job) |
 
+mod attendance;
 pub mod card;
 mod controls;
 pub mod effect;
@@ -40,6 +44,7 @@ mod moderating;
 mod picture;
 pub mod plan;
 mod planning;
+mod presence;
 pub mod prompt;
 pub mod reception;
 pub mod renditions;
@@ -51,6 +56,7 @@ mod sharing;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use card::Card;
 pub use effect::{Effect, To};
@@ -64,15 +70,16 @@ use crate::id::{ConferenceId, ParticipantId, SourceId, SourceKind};
 use crate::media::codec::VideoCodec;
 use crate::privacy::ContentAccess;
 use crate::time::Mono;
+use attendance::Attendance;
 use event::{ClosingReason, RosterEntry};
 use floor::Floor;
-use input::{Joining, Loudness, Medium, Receives, StateChange};
+use input::{Loudness, Medium, StateChange};
 use plan::RateClass;
 use planning::Planner;
 use reception::Reception;
 use renditions::Ladder;
 use requests::Requests;
-use roster::{Connection, Live, Participant, Roster};
+use roster::{Participant, Roster};
 use seats::Stage;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -126,6 +133,7 @@ pub struct Conference {
     settings: Settings,
     now: Mono,
     roster: Roster,
+    attendance: Attendance,
     floor: Floor,
     stage: Stage,
     ladder: Ladder,
@@ -135,6 +143,8 @@ pub struct Conference {
     reception: Option<Reception>,
     /// What stands for every main picture.
     card: Option<Arc<Card>>,
+    /// No host has been here yet, in a room that waits for one: when those on a telephone are told again.
+    waiting: Option<Mono>,
     /// Who shares.
     holder: Option<ParticipantId>,
     /// Only hosts come in.
@@ -154,14 +164,16 @@ impl Conference {
             id,
             planner: Planner::new(id, &settings),
             reception: settings.reception.clone().map(Reception::new),
+            card: settings.waiting_card(),
+            waiting: settings.first_told(now),
             settings,
             now,
             roster: Roster::default(),
+            attendance: Attendance::default(),
             floor: Floor::new(),
             stage: Stage::new(),
             ladder: Ladder::default(),
             requests: Requests::default(),
-            card: None,
             holder: None,
             locked: false,
             roster_due: None,
@@ -239,6 +251,8 @@ impl Conference {
         }
         let parts = [
             self.roster.deadline(),
+            self.attendance.deadline(),
+            self.waiting,
             self.floor.deadline(),
             self.ladder.deadline(),
             self.requests.deadline(),
@@ -301,94 +315,6 @@ impl Conference {
     }
 
     // What inputs do.
-
-    fn join(&mut self, joining: Joining) -> Result<(), Refusal> {
-        if self.roster.get(joining.participant).is_some() {
-            return Err(Refusal::JoinedBefore(joining.participant));
-        }
-        if self.keeps_out(&joining) {
-            return Err(Refusal::Locked);
-        }
-        let participants_max = self.settings.participants_max;
-        if self.roster.len() >= participants_max {
-            return Err(Refusal::RoomFull { participants_max });
-        }
-        self.roster.insert(Participant::new(joining, self.now + RECONNECT_WINDOW));
-        self.tell_roster();
-        Ok(())
-    }
-
-    fn remove(&mut self, id: ParticipantId, reason: ClosingReason) {
-        let access = self.access();
-        if self.roster.remove(id).is_none() {
-            return;
-        }
-        self.tell(To::One(id), Event::Closing { reason, retry_after_s: None });
-        self.effects.push_back(Effect::Disconnect { participant: id, reason });
-        self.release_floor(id);
-        let changes = self.floor.silence(id);
-        self.tell_floor(changes);
-        self.stage.leave(id);
-        self.ladder.leave(id);
-        self.requests.forget(id);
-        self.planner.forget(id);
-        self.tell_access(access);
-        self.tell_roster();
-        self.planner.replan(self.now);
-        self.ended = self.roster.is_empty();
-    }
-
-    fn connect(&mut self, id: ParticipantId, receives: Receives, secured: bool) -> Result<(), Refusal> {
-        let lines = [receives.main, receives.content];
-        if let Some(line) = lines.into_iter().flatten().find(|line| !line.codec.encodes()) {
-            return Err(Refusal::NotEncoded(line.codec));
-        }
-        let access = self.access();
-        let (echo, received) = (self.settings.echo, self.reception.is_some());
-        let participant = self.known(id)?;
-        let is_told = participant.is_awaited() && participant.via == roster::Via::Sip && !echo && !received;
-        let known_before = participant.secured.replace(secured) == Some(secured);
-        participant.connection = Connection::Up(receives);
-        participant.viewing = false;
-        participant.main = Live::default();
-        participant.content = Live::default();
-        if participant.via.sends() {
-            self.stage.come(id);
-        }
-        if is_told {
-            self.effects.push_back(Effect::Announce { to: To::One(id), prompt: Prompt::Joined });
-        }
-        if !known_before {
-            self.tell_access(access);
-            self.tell_roster();
-        }
-        self.ladder.connect(id);
-        self.requests.forget(id);
-        self.planner.forget(id);
-        self.planner.gather(self.now);
-        self.planner.replan(self.now);
-        self.at_reception(id, Reception::greet);
-        Ok(())
-    }
-
-    fn disconnect(&mut self, id: ParticipantId) -> Result<(), Refusal> {
-        let until = self.now + RECONNECT_WINDOW;
-        let participant = self.known(id)?;
-        if !participant.is_connected() {
-            return Ok(());
-        }
-        participant.connection = Connection::Lost(until);
-        participant.viewing = false;
-        participant.main = Live::default();
-        participant.content = Live::default();
-        self.release_floor(id);
-        let changes = self.floor.silence(id);
-        self.tell_floor(changes);
-        self.stage.fall_silent(id);
-        self.planner.forget(id);
-        self.planner.replan(self.now);
-        Ok(())
-    }
 
     fn live(&mut self, source: SourceId, medium: Medium, live: bool) -> Result<(), Refusal> {
         let participant = self.known(source.participant)?;
@@ -462,6 +388,8 @@ impl Conference {
         if self.ended {
             self.planner.plan_now(self.now);
         }
+        self.tell_waiting();
+        self.tell_attendance();
         self.plan_if_due();
         for (id, request) in self.requests.tick(self.now) {
             self.tell(To::One(id), Event::VideoRequest(request));

@@ -25,7 +25,7 @@ pub(super) enum SceneKey {
     Gallery { without: Option<ParticipantId> },
     /// One large: who has the word or, for that one, who had it before.
     Speaker { runner_up: bool, without: Option<ParticipantId> },
-    /// Content large and people beside, for whoever takes one picture only.
+    /// Content large and people beside, for whoever takes one picture only or wishes for it.
     Presentation { without: Option<ParticipantId> },
     /// Content alone.
     Content,
@@ -47,13 +47,13 @@ pub(super) struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// The scene of `viewer`'s main line. `two_lines`: it takes content as a picture of its own.
-    pub(super) fn main_scene(&self, viewer: &Participant, two_lines: bool) -> SceneKey {
+    /// The scene of `viewer`'s main line.
+    pub(super) fn main_scene(&self, viewer: &Participant) -> SceneKey {
         if self.card.is_some() {
             return SceneKey::Card;
         }
         let own = |seats: &[ParticipantId]| self.must_not_see_itself(viewer, seats).then_some(viewer.id);
-        if !two_lines && self.content.is_some_and(|holder| holder != viewer.id) {
+        if viewer.content_is_in_mix() && self.content.is_some_and(|holder| holder != viewer.id) {
             return SceneKey::Presentation { without: own(self.stage.beside()) };
         }
         if !self.shows_one_large(viewer.layout) {

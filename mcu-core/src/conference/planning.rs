@@ -138,9 +138,7 @@ impl Planner {
         let mut keys = BTreeSet::new();
         for viewer in picture.roster.iter().filter(|p| p.viewing && p.via.receives()) {
             let Some(receives) = viewer.receives() else { continue };
-            let main = receives
-                .main
-                .map(|line| (SourceKind::Main, line, picture.main_scene(viewer, receives.content.is_some())));
+            let main = receives.main.map(|line| (SourceKind::Main, line, picture.main_scene(viewer)));
             let content = receives.content.filter(|_| picture.content_for(viewer.id));
             let content = content.map(|line| (SourceKind::Content, line, SceneKey::Content));
             for (line, on, key) in main.into_iter().chain(content) {
@@ -166,7 +164,7 @@ impl Planner {
 
     /// Makes the next plan and the `layout` events that go before it; nothing if nothing changed.
     fn make(&mut self, now: Mono, conference: PlanInputs<'_>) -> Option<Vec<(ParticipantId, LayoutEvent)>> {
-        let PlanInputs { picture, ladder, holder } = conference;
+        let PlanInputs { picture, ladder, holder, is_waiting } = conference;
         let (wishes, scenes) = self.scenes(&picture);
         let (renditions, views) = self.renditions.fulfil(&wishes, ladder, now);
         let pictured = scenes.iter().flat_map(|scene| scene.tiles.iter()).filter(|tile| tile.video);
@@ -175,7 +173,7 @@ impl Planner {
             version: self.plan.version,
             from_tick: self.plan.from_tick,
             on_stage: pictured.map(|tile| tile.source).collect(),
-            sound: sound(picture.roster, holder),
+            sound: sound(picture.roster, holder, is_waiting),
             scenes,
             renditions,
             views,
@@ -222,6 +220,7 @@ struct PlanInputs<'a> {
     picture: Picture<'a>,
     ladder: &'a mut super::renditions::Ladder,
     holder: Option<ParticipantId>,
+    is_waiting: bool,
 }
 
 fn rtp_offset(viewer: &Participant, line: SourceKind) -> Option<u32> {
@@ -233,9 +232,9 @@ fn rtp_offset(viewer: &Participant, line: SourceKind) -> Option<u32> {
     on.map(|on| on.rtp_offset)
 }
 
-/// Who may be heard and who hears. Sound begins with the path: it waits for no gathering.
-fn sound(roster: &Roster, holder: Option<ParticipantId>) -> SoundPlan {
-    let connected = || roster.iter().filter(|p| p.is_connected());
+/// Who may be heard, nobody while the meeting waits for its host, and who hears. Sound begins with the path: it waits for no gathering.
+fn sound(roster: &Roster, holder: Option<ParticipantId>, is_waiting: bool) -> SoundPlan {
+    let connected = || roster.iter().filter(|p| p.is_connected() && !is_waiting);
     let people = connected().filter(|p| p.via.sends() && !p.muted).map(|p| SourceId::main(p.id));
     let shared = connected().filter(|p| holder == Some(p.id)).map(|p| SourceId::content(p.id));
     let mut speakers: Vec<_> = people.chain(shared).collect();
@@ -261,7 +260,8 @@ impl Conference {
             return;
         }
         self.planner.due = None;
-        let content = self.holder.filter(|id| self.roster.has_picture(SourceId::content(*id)));
+        let is_waiting = self.is_waiting();
+        let content = self.holder.filter(|id| !is_waiting && self.roster.has_picture(SourceId::content(*id)));
         let picture = Picture {
             settings: &self.settings,
             roster: &self.roster,
@@ -270,7 +270,7 @@ impl Conference {
             content,
             card: self.card.as_ref(),
         };
-        let inputs = PlanInputs { picture, ladder: &mut self.ladder, holder: self.holder };
+        let inputs = PlanInputs { picture, ladder: &mut self.ladder, holder: self.holder, is_waiting };
         if let Some(layouts) = self.planner.make(now, inputs) {
             for (id, layout) in layouts {
                 self.tell(To::One(id), Event::Layout(layout));

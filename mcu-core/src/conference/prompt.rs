@@ -40,6 +40,8 @@ prompts! {
     NotAllowed "not-allowed" "Only a host can do what was asked for."
     Menu "menu" "What the keys do."
     LayoutChanged "layout-changed" "The picture is laid out in another way."
+    ContentShown "content-shown" "What is shared is part of the picture from here on."
+    ContentHidden "content-hidden" "What is shared is no part of the picture any more."
     SomebodyJoined "somebody-joined" "Somebody has come."
     SomebodyLeft "somebody-left" "Somebody has gone."
     MeetingLocked "meeting-locked" "The meeting takes nobody in, and the call ends."

@@ -205,6 +205,8 @@ pub struct Participant {
     /// It has asked to leave, and does at this moment.
     pub(super) leaves: Option<Mono>,
     /// The keys that it pressed last.
+    /// Whether what is shared is to be part of its main picture, once it has said.
+    pub(super) content_in_mix: Option<bool>,
     pub(super) keypad: Keypad,
     /// Pictures of its camera have come over this connection.
     pub(super) camera_seen: bool,
@@ -230,6 +232,7 @@ impl Participant {
             main: Live::default(),
             content: Live::default(),
             leaves: None,
+            content_in_mix: None,
             keypad: Keypad::default(),
             camera_seen: false,
             viewing: false,
@@ -242,6 +245,17 @@ impl Participant {
             Connection::Up(receives) => Some(receives),
             Connection::Awaited(_) | Connection::Lost(_) => None,
         }
+    }
+
+    /// Whether what others share is part of its main picture: as it has said, or else where it takes but one picture.
+    pub(super) fn content_is_in_mix(&self) -> bool {
+        let one_line = || self.receives().is_none_or(|receives| receives.content.is_none());
+        self.content_in_mix.unwrap_or_else(one_line)
+    }
+
+    /// Whether it hears the meeting and sees nothing of it.
+    pub(super) fn is_on_telephone(&self) -> bool {
+        self.via == Via::Sip && self.receives().is_some_and(|receives| receives.main.is_none())
     }
 
     /// Whether its media path is up.

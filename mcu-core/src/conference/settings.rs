@@ -27,6 +27,8 @@ pub struct Settings {
     pub access: ContentAccess,
     /// The echo test: everybody sees itself.
     pub echo: bool,
+    /// The room waits for its host: what everybody reads until one is there.
+    pub waiting: Option<String>,
     /// A reception, where one caller enters a PIN: what it shows.
     pub reception: Option<Words>,
 }
@@ -43,6 +45,7 @@ impl Settings {
             participants_max: PARTICIPANTS_MAX,
             access: ContentAccess::NodeDecrypted,
             echo: false,
+            waiting: None,
             reception: None,
         }
     }

@@ -19,6 +19,9 @@ impl Conference {
             to,
             Event::Welcome { participant_id: id, role, room, access: self.access(), locked: self.locked },
         );
+        if self.is_waiting() {
+            self.tell(to, Event::Waiting { waiting: true });
+        }
         let participants = self.entries();
         self.tell(to, Event::Roster { participants });
         self.tell(to, Event::Floor { holder: self.holder });

@@ -306,11 +306,18 @@ pub struct RoomSection {
     pub content_canvas: Size,
     /// Participants of one room, unless the room says less.
     pub participants_max: usize,
+    /// Guests wait for a host: until one is there, everybody sees a card and nobody is heard.
+    pub guests_wait: bool,
 }
 
 impl Default for RoomSection {
     fn default() -> Self {
-        Self { canvas: Size::new(1_280, 720), content_canvas: Size::new(1_920, 1_080), participants_max: 50 }
+        Self {
+            canvas: Size::new(1_280, 720),
+            content_canvas: Size::new(1_920, 1_080),
+            participants_max: 50,
+            guests_wait: false,
+        }
     }
 }
 

@@ -106,7 +106,9 @@ impl ControlState {
         let settings = match self.rooms.get(alias.as_str()) {
             Some(room) => {
                 let settings = Settings::new(room.alias.as_str(), room.name.as_str());
-                Settings { participants_max: room.participants_max, ..settings }
+                let words = || self.parts.prompts.text(Prompt::WaitingForHost).to_owned();
+                let waiting = self.parts.config.room.guests_wait.then(words);
+                Settings { participants_max: room.participants_max, waiting, ..settings }
             }
             None => Settings { echo: true, participants_max: 1, ..Settings::new(Alias::ECHO, "Echo test") },
         };

@@ -95,9 +95,15 @@ struct Spoken {
 }
 
 impl Prompts {
-    /// Says nothing: each prompt is over at once.
-    pub fn silent() -> Self {
-        Self(Prompt::ALL.iter().map(|_| Spoken::default()).collect())
+    /// Words alone: each prompt is over at once.
+    ///
+    /// # Errors
+    /// [`PromptError::Missing`].
+    pub fn unspoken(language: Language) -> Result<Self, PromptError> {
+        let words = Prompt::ALL
+            .iter()
+            .map(|prompt| Ok(Spoken { text: text(*prompt, language, None)?, ..Spoken::default() }));
+        Ok(Self(words.collect::<Result<_, PromptError>>()?))
     }
 
     /// The recordings in `language`, those excepted for which `own_dir` holds a file `<name>.opus`; and their texts, with

@@ -40,6 +40,8 @@ export class Call {
   access = signal('');
   /** Only hosts come in. */
   locked = signal(false);
+  /** No host has come yet: nobody is heard. */
+  waiting = signal(false);
   me;
   role;
   room;
@@ -206,6 +208,10 @@ export class Call {
       case 'locked':
         this.locked.value = event.locked;
         notify(event.locked ? strings.announce.locked : strings.announce.unlocked);
+        break;
+      case 'waiting':
+        this.waiting.value = event.waiting;
+        notify(event.waiting ? strings.announce.waiting : strings.announce.begun);
         break;
       case 'roster':
         this.#takeRoster(event.participants);

@@ -26,6 +26,7 @@ export function CallScreen({ call }) {
     <div class=${people ? 'call call-with-people' : 'call'}>
       <header class="call-header">
         <h1 tabindex="-1" ref=${heading}>${call.room.name}</h1>
+        ${call.waiting.value && html`<p class="host-awaited" title=${strings.call.waitingMeans}>${strings.call.waiting}</p>`}
         ${call.locked.value &&
         html`<p class="locked" title=${strings.call.lockedMeans}><${Icon} name="door" />${strings.call.locked}</p>`}
         <${PrivacyBadge} call=${call} onClick=${() => panels.show('privacy')} />

@@ -84,7 +84,7 @@ function MixPicture({ call }) {
         <span class="spinner" aria-hidden="true" />
         ${call.link.status.value.phase === 'connecting' ? strings.call.connecting : strings.call.waitingPicture}
       </p>`}
-      ${playing && people === 1 && html`<p class="pane-note">${echo ? strings.call.echo : strings.call.alone}</p>`}
+      ${playing && people === 1 && !call.waiting.value && html`<p class="pane-note">${echo ? strings.call.echo : strings.call.alone}</p>`}
     </div>
   `;
 }

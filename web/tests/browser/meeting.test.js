@@ -285,6 +285,21 @@ test('a host locks the meeting, opens it and mutes all guests, by keys; everybod
   await guest.context.close();
 });
 
+test('whoever waits for the host is told so, and that it has come', async () => {
+  const { page, context } = await bench.join();
+  const mark = page.locator('.host-awaited', { hasText: 'Waiting for the host' });
+  assert.equal(await mark.count(), 0);
+  bench.node.send({ type: 'waiting', waiting: true });
+  await mark.waitFor();
+  await page.locator('.toast', { hasText: 'The meeting begins when its host comes' }).waitFor();
+  await bench.accessible(page, 'waiting');
+  await bench.picture(page, 'waiting');
+  bench.node.send({ type: 'waiting', waiting: false });
+  await mark.waitFor({ state: 'detached' });
+  await page.locator('.toast', { hasText: 'the meeting has begun' }).waitFor();
+  await context.close();
+});
+
 test('a lost socket is reopened with a new token', async () => {
   const { page, context } = await bench.join();
   bench.node.forget();

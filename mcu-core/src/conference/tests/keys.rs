@@ -73,6 +73,30 @@ fn a_room_system_goes_through_the_layouts() {
 }
 
 #[test]
+fn content_is_taken_into_the_mix_and_out_again() {
+    let mut meeting = Meeting::of_browsers(1, true);
+    meeting.enter(p(2), Via::Sip, false, false);
+    meeting.enter(p(3), Via::Sip, false, true);
+    meeting.share(p(1), true).expect("nobody else does");
+    meeting.flow(p(1), SourceKind::Content, true);
+    meeting.run_for(1_000);
+    let mixed = |meeting: &Meeting, id| {
+        let scene = scene_of(meeting.plan(), id, SourceKind::Main).expect("it sees");
+        scene.tiles.iter().any(|tile| tile.source == SourceId::content(p(1)))
+    };
+    assert_eq!((mixed(&meeting, p(2)), mixed(&meeting, p(3))), (true, false), "by how many lines there are");
+    for (keys, expected) in [("*4", Prompt::ContentHidden), ("*4", Prompt::ContentShown)] {
+        let from = meeting.now;
+        meeting.press(p(2), keys);
+        assert_eq!(meeting.said(p(2), from), [expected]);
+        assert_eq!(mixed(&meeting, p(2)), expected == Prompt::ContentShown);
+    }
+    meeting.press(p(3), "*4");
+    assert!(mixed(&meeting, p(3)), "who has a line for it may have both");
+    assert!(scene_of(meeting.plan(), p(3), SourceKind::Content).is_some());
+}
+
+#[test]
 fn a_host_by_telephone_mutes_guests_and_locks_and_a_guest_is_told_that_it_may_not() {
     let mut meeting = with_telephone();
     meeting.enter_as(p(3), Via::Sip, Role::Host);
@@ -106,6 +130,69 @@ fn who_leaves_by_keys_hears_goodbye_first_and_no_single_key_does_anything() {
     let left = Effect::Disconnect { participant: p(2), reason: ClosingReason::Left };
     assert!(meeting.log.iter().any(|(_, effect)| *effect == left));
     assert!(meeting.conference.participant(p(1)).is_some());
+}
+
+/// Somebody who hears only.
+fn call(meeting: &mut Meeting, id: ParticipantId) {
+    meeting.join(id, Via::Sip, false).expect("there is room");
+    let receives = Receives { sound: Some(AudioCodec::Pcma), ..Receives::default() };
+    meeting.connect(id, receives, true).expect("it has joined");
+}
+
+#[test]
+fn who_is_on_a_telephone_hears_that_others_come_and_go_and_nobody_else_does() {
+    let mut meeting = with_telephone();
+    call(&mut meeting, p(3));
+    meeting.run_for(60_000);
+    assert_eq!(meeting.said(p(3), Mono::ZERO), [Prompt::Joined], "not of itself");
+    let from = meeting.now;
+    meeting.enter(p(4), Via::Browser, true, true);
+    meeting.run_for(1_000);
+    assert_eq!(meeting.said(p(3), from), [Prompt::SomebodyJoined], "at once");
+    // Three more and one less within ten seconds: told once, when they are over.
+    for n in 5..=7 {
+        meeting.enter(p(n), Via::Browser, true, true);
+    }
+    meeting.give(Input::Leave { participant: p(4), reason: ClosingReason::Left }).expect("here");
+    meeting.run_for(8_000);
+    assert_eq!(meeting.said(p(3), from).len(), 1);
+    meeting.run_for(2_000);
+    let told = [Prompt::SomebodyJoined, Prompt::SomebodyJoined, Prompt::SomebodyLeft];
+    assert_eq!(meeting.said(p(3), from), told);
+    // Who loses its path has not gone until its place is given up, and comes back without a word.
+    let from = meeting.now;
+    meeting.give(Input::Disconnected { participant: p(5) }).expect("here");
+    meeting.run_for(30_000);
+    meeting.connect(p(5), receives(p(5), true), true).expect("in time");
+    meeting.give(Input::Disconnected { participant: p(6) }).expect("here");
+    meeting.run_for(59_000);
+    assert_eq!(meeting.said(p(3), from), []);
+    meeting.run_for(1_000);
+    assert_eq!(meeting.said(p(3), from), [Prompt::SomebodyLeft]);
+    assert_eq!(
+        (meeting.said(p(1), Mono::ZERO), meeting.said(p(2), Mono::ZERO)),
+        (vec![], vec![Prompt::Joined])
+    );
+}
+
+#[test]
+fn who_came_and_went_untold_and_who_comes_to_a_crowd_is_no_news() {
+    let mut meeting = with_telephone();
+    call(&mut meeting, p(3));
+    meeting.enter(p(4), Via::Browser, true, true);
+    let from = meeting.now;
+    meeting.enter(p(5), Via::Browser, true, true);
+    meeting.give(Input::Leave { participant: p(5), reason: ClosingReason::Left }).expect("here");
+    meeting.join(p(6), Via::Browser, true).expect("there is room");
+    meeting.run_for(120_000);
+    // Its own welcome is of the same moment.
+    let expected = [Prompt::Joined, Prompt::SomebodyJoined];
+    assert_eq!(meeting.said(p(3), from), expected, "of the fourth; the sixth never came");
+    (7..30).for_each(|n| meeting.enter(p(n), Via::Browser, true, true));
+    meeting.run_for(1);
+    let from = meeting.now;
+    meeting.run_for(60_000);
+    assert_eq!(meeting.said(p(3), from), []);
 }
 
 /// A reception with a caller who has connected.

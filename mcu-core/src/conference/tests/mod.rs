@@ -1,6 +1,7 @@
 //! Whole conferences in virtual time: the driver that checks every plan and layout by itself, and a file for each subject.
 
 mod asked;
+mod host;
 mod keys;
 mod people;
 mod pictures;
