@@ -41,6 +41,11 @@ impl EventText {
         Self { text: "".into(), closing: None, floor: None, entered }
     }
 
+    /// What has a meaning for the client alone; `text` is the JSON.
+    pub(crate) fn written(text: String) -> Self {
+        Self { text: text.into(), closing: None, floor: None, entered: None }
+    }
+
     /// The PIN, when it is one that was entered.
     pub const fn pin(&self) -> Option<&Secret<String>> {
         self.entered.as_ref()

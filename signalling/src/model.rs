@@ -217,6 +217,10 @@ pub struct OutgoingCall {
     #[serde(serialize_with = "Secret::serialize_exposed")]
     #[schema(value_type = String)]
     pub to: Secret<String>,
+    /// What others are to read, unless it is a transfer.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_exposed")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Secret<String>>,
     /// Who is to go there, where a participant's own device calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]

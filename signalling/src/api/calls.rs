@@ -58,8 +58,7 @@ pub(crate) async fn list(
     RoomPath(alias): RoomPath,
 ) -> Result<Json<Calls>, ApiError> {
     permit(&state, &alias, &by).await?;
-    let calls = outbound::list(&state, &alias).into_iter().filter_map(shown).collect();
-    Ok(Json(Calls { calls }))
+    Ok(Json(Calls { calls: listed(&state, &alias) }))
 }
 
 /// Calls a call off, or disconnects who has answered it.
@@ -78,6 +77,11 @@ pub(crate) async fn delete(
         state.control.ask(|reply| Command::Disconnect { alias, participant, by, reply }).await?;
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The room's calls, as its hosts and the administrator may read them.
+pub(crate) fn listed(state: &ApiState, alias: &Alias) -> Vec<OutgoingCall> {
+    outbound::list(state, alias).into_iter().filter_map(shown).collect()
 }
 
 async fn permit(state: &ApiState, alias: &Alias, by: &Caller) -> Result<(), ApiError> {
@@ -109,7 +113,8 @@ fn ordered(body: CallCreation, room: Alias, by: Caller) -> Result<Order, ApiErro
 
 /// What is over is not shown.
 fn shown(written: Written) -> Option<OutgoingCall> {
-    let Written { id: CallId(id), to, transfers, progress } = written;
+    let Written { id: CallId(id), to, name, transfers, progress } = written;
+    let name = name.map(|name| Secret::new(name.expose().as_str().to_owned()));
     let (state, participant_id, failure) = match progress {
         Progress::Calling => (CallState::Calling, None, None),
         Progress::Ringing => (CallState::Ringing, None, None),
@@ -120,5 +125,5 @@ fn shown(written: Written) -> Option<OutgoingCall> {
     };
     let reason = failure.map(|failure| failure.reason.code());
     let status = failure.and_then(|failure| failure.status);
-    Some(OutgoingCall { id, to, transfers, state, participant_id, reason, status })
+    Some(OutgoingCall { id, to, name, transfers, state, participant_id, reason, status })
 }

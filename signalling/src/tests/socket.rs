@@ -35,11 +35,18 @@ impl Listener for Pipes {
     }
 }
 
-type Client = WebSocketStream<DuplexStream>;
+pub(super) type Client = WebSocketStream<DuplexStream>;
 
 async fn connect(house: &House, headers: &[(&'static str, String)]) -> Result<Client, tungstenite::Error> {
+    connect_to(&house.app, headers).await
+}
+
+pub(super) async fn connect_to(
+    app: &Router,
+    headers: &[(&'static str, String)],
+) -> Result<Client, tungstenite::Error> {
     let (tx, rx) = mpsc::channel(1);
-    let app = house.app.clone().layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+    let app = app.clone().layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
     tokio::spawn(async move { axum::serve(Pipes(rx), app).await });
     let (near, far) = duplex(1 << 16);
     tx.send(far).await.expect("the server listens");
@@ -52,7 +59,7 @@ async fn connect(house: &House, headers: &[(&'static str, String)]) -> Result<Cl
     Ok(client)
 }
 
-fn protocols(token: &str) -> (&'static str, String) {
+pub(super) fn protocols(token: &str) -> (&'static str, String) {
     ("sec-websocket-protocol", format!("mcu.v1, token.{token}"))
 }
 
@@ -232,7 +239,7 @@ async fn run_mute(takes: usize, events_sent: usize) -> (Ending, std::time::Durat
     let socket = Mute { takes, sent: Arc::clone(&sent) };
     let subscription = Subscription { snapshot: Vec::new(), events };
     let who = identity(2, Role::Guest, "daily");
-    let ending = pump::run(socket, subscription, &control, &who, &clock).await;
+    let ending = pump::run(socket, subscription, None, &control, &who, &clock).await;
     let sent = sent.lock().expect("whole").clone();
     (ending, start.elapsed(), sent)
 }

@@ -1,9 +1,10 @@
-//! The events' WebSocket: how it is opened. [`pump`] is what happens on it.
+//! The events' WebSocket: how it is opened. [`pump`] is what happens on it, [`calls`] what hosts are told besides.
 //!
 //! Flow: GET with `Sec-WebSocket-Protocol: mcu.v1, token.<token>` -> origin, token -> `Command::Subscribe` -> 101.
 //! Bounds: [`MESSAGE_BYTES_MAX`] a message, `RouterOptions::sockets_max` sockets. Everything that can be refused is
 //! refused as a problem before the upgrade.
 
+pub(crate) mod calls;
 pub(crate) mod pump;
 
 use crate::command::{Command, Identity};
@@ -17,6 +18,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use calls::RoomCalls;
 use std::sync::Arc;
 
 /// Bytes of a message from a client; ours are under 200.
@@ -75,7 +77,8 @@ pub(crate) async fn events(
         .max_frame_size(FRAME_BYTES_MAX)
         .read_buffer_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(async move |socket| {
-        pump::run(socket, subscription, &state.control, &who, &state.clock).await;
+        let calls = RoomCalls::of(&state, &who);
+        pump::run(socket, subscription, calls, &state.control, &who, &state.clock).await;
         drop(permit);
     }))
 }

@@ -1,6 +1,6 @@
 //! What happens on an events' socket: events out, two kinds of message in, and how it ends.
 //!
-//! Flow: control thread -> bounded queue -> **here** -> client, and back as `Command::State` and `Command::Stats`.
+//! Flow: control thread -> bounded queue -> **here** -> client, and back as `Command::State` and `Command::Stats`. A host's [`RoomCalls`] come in between.
 //! Thread: the server's runtime, one task per socket; the only place of this crate that waits for a client.
 //! Bounds: `limits::EVENTS_STALL_MAX` for a message to leave, [`MESSAGES_BURST`] messages in, [`SILENCE_MAX`].
 
@@ -10,12 +10,14 @@ use crate::model::ClientStats;
 use crate::problem::ApiError;
 use crate::state::Clock;
 use crate::ws::MESSAGE_BYTES_MAX;
+use crate::ws::calls::RoomCalls;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, close_code};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use mcu_core::conference::input::StateChange;
 use mcu_core::limits::EVENTS_STALL_MAX;
 use mcu_core::time::Mono;
 use serde::Deserialize;
+use std::future::pending;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
@@ -71,6 +73,7 @@ pub(crate) enum ClientWord {
 pub(crate) async fn run<S, E>(
     mut socket: S,
     subscription: Subscription,
+    calls: Option<RoomCalls>,
     control: &Control,
     who: &Identity,
     clock: &Clock,
@@ -78,7 +81,7 @@ pub(crate) async fn run<S, E>(
 where
     S: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Unpin,
 {
-    let ending = serve(&mut socket, subscription, control, who, clock).await;
+    let ending = serve(&mut socket, subscription, calls, control, who, clock).await;
     if ending != Ending::Gone {
         // A client that does not answer is left alone.
         let _ = timeout(CLOSE_MAX, farewell(&mut socket, ending)).await;
@@ -103,6 +106,7 @@ where
 async fn serve<S, E>(
     socket: &mut S,
     subscription: Subscription,
+    mut calls: Option<RoomCalls>,
     control: &Control,
     who: &Identity,
     clock: &Clock,
@@ -126,6 +130,7 @@ where
                 Some(event) => send_event(socket, &event).await,
                 None => Err(Ending::Stalled),
             },
+            event = next_of(&mut calls) => send_event(socket, &event).await,
             message = socket.next() => {
                 heard = clock.mono();
                 match message {
@@ -142,6 +147,14 @@ where
         if let Err(ending) = step {
             return ending;
         }
+    }
+}
+
+/// What there is to tell of calls next; for whom they are nothing, never.
+async fn next_of(calls: &mut Option<RoomCalls>) -> EventText {
+    match calls {
+        Some(calls) => calls.next().await,
+        None => pending().await,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The book of calls out: what becomes of each, for those who ask, and the word by which one is called off.
 //!
-//! Flow: `outbound::call` -> [`Book::begin`] -> [`Page`], which the call's task writes -> [`Book::list`]. Thread: any; one short lock.
+//! Flow: `outbound::call` -> [`Book::begin`] -> [`Page`], which the call's task writes -> [`Book::list`], [`Book::news`]. Thread: any; one short lock.
 //! Bound: `limits::SIP_CALLS_OUT_MAX` pages. Calls that came to nothing stay for [`KEPT`], so that whoever looks every few seconds reads
 //! why; a page that its task dropped is that of a call which is over.
 
 use super::callee::Callee;
 use crate::room::Alias;
 use crate::secret::Secret;
+use mcu_core::conference::roster::DisplayName;
 use mcu_core::id::ParticipantId;
 use mcu_core::limits::SIP_CALLS_OUT_MAX;
 use mcu_core::time::Mono;
@@ -141,6 +142,8 @@ pub(crate) enum Progress {
 pub(crate) struct Written {
     pub(crate) id: CallId,
     pub(crate) to: Secret<String>,
+    /// What others are to read of it, unless it is a transfer.
+    pub(crate) name: Option<Secret<DisplayName>>,
     /// Who is being called elsewhere, where it is a transfer that somebody's device does.
     pub(crate) transfers: Option<ParticipantId>,
     pub(crate) progress: Progress,
@@ -149,6 +152,7 @@ pub(crate) struct Written {
 struct Entry {
     room: Alias,
     to: Secret<String>,
+    name: Option<Secret<DisplayName>>,
     transfers: Option<ParticipantId>,
     progress: watch::Receiver<Progress>,
     stop: CancellationToken,
@@ -165,21 +169,24 @@ struct Entries {
 #[derive(Default)]
 pub(in crate::sip) struct Book {
     entries: Mutex<Entries>,
+    news: watch::Sender<()>,
 }
 
 /// One call's page, which its task holds as long as there is a call.
 pub(in crate::sip) struct Page {
     id: CallId,
     progress: watch::Sender<Progress>,
+    news: watch::Sender<()>,
     stop: CancellationToken,
 }
 
 impl Book {
-    /// A page for a call that begins.
+    /// A page for a call that begins, of somebody by `name` or of a participant who is to be called elsewhere.
     pub(super) fn begin(
         &self,
         room: &Alias,
         to: &Callee,
+        name: Option<&Secret<DisplayName>>,
         transfers: Option<ParticipantId>,
         now: Mono,
     ) -> Page {
@@ -189,10 +196,17 @@ impl Book {
         let id = CallId(entries.last);
         let (progress, read) = watch::channel(Progress::Calling);
         let stop = CancellationToken::new();
-        let (room, to, stop_too) = (room.clone(), Secret::new(to.to_string()), stop.clone());
-        let entry = Entry { room, to, transfers, progress: read, stop: stop_too, told_at: None };
+        let (room, to, name) = (room.clone(), Secret::new(to.to_string()), name.cloned());
+        let entry = Entry { room, to, name, transfers, progress: read, stop: stop.clone(), told_at: None };
         entries.by_id.insert(id, entry);
-        Page { id, progress, stop }
+        drop(entries);
+        self.news.send_replace(());
+        Page { id, progress, news: self.news.clone(), stop }
+    }
+
+    /// Changes whenever something else can be read than before, of a call of whatever room. That a failure has been kept for long enough is no news.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// The calls of a room, in order.
@@ -203,6 +217,7 @@ impl Book {
         let written = |(id, entry): (&CallId, &Entry)| Written {
             id: *id,
             to: entry.to.clone(),
+            name: entry.name.clone(),
             transfers: entry.transfers,
             progress: *entry.progress.borrow(),
         };
@@ -267,7 +282,10 @@ impl Page {
     }
 
     pub(in crate::sip) fn write(&self, progress: Progress) {
-        self.progress.send_replace(progress);
+        // A far end may say a hundred times that it rings.
+        if self.progress.send_if_modified(|written| std::mem::replace(written, progress) != progress) {
+            self.news.send_replace(());
+        }
     }
 
     /// Whether somebody has called it off.
@@ -284,7 +302,7 @@ impl Page {
 impl Drop for Page {
     /// A task that failed leaves no call behind that seems to go on.
     fn drop(&mut self) {
-        self.progress.send_if_modified(|progress| match progress {
+        let is_news = self.progress.send_if_modified(|progress| match progress {
             Progress::Failed(_) | Progress::Transferred | Progress::Over => false,
             Progress::Answered(_) => {
                 *progress = Progress::Over;
@@ -295,6 +313,9 @@ impl Drop for Page {
                 true
             }
         });
+        if is_news {
+            self.news.send_replace(());
+        }
     }
 }
 
@@ -305,7 +326,7 @@ mod tests {
     fn begin(book: &Book, room: &str) -> Page {
         let room = Alias::parse(room).expect("a fair alias");
         let to = Callee::parse("sip:+49@trunk.example.org").expect("a fair address");
-        book.begin(&room, &to, None, Mono::ZERO)
+        book.begin(&room, &to, None, None, Mono::ZERO)
     }
 
     fn listed(book: &Book, room: &str, ms: u64) -> Vec<(u64, Progress)> {
@@ -342,6 +363,29 @@ mod tests {
         assert!(page.stop.is_cancelled());
         page.write(Progress::Answered(ParticipantId(7)));
         assert_eq!(book.call_off(&room("daily"), page.id()), Some(Some(ParticipantId(7))));
+    }
+
+    #[test]
+    fn what_can_be_read_anew_is_news_and_what_is_written_again_is_not() {
+        let book = Book::default();
+        let mut news = book.news();
+        let mut came = || {
+            let came = news.has_changed().expect("the book is there");
+            news.mark_unchanged();
+            came
+        };
+        assert!(!came(), "nothing has been written yet");
+        let [rings, lost] = [begin(&book, "daily"), begin(&book, "weekly")];
+        assert!(came(), "of whatever room");
+        rings.write(Progress::Ringing);
+        assert!(came());
+        rings.write(Progress::Ringing);
+        assert!(!came(), "it goes on ringing");
+        drop(lost);
+        assert!(came(), "its task is gone");
+        rings.write(Progress::Answered(ParticipantId(7)));
+        drop(rings);
+        assert!(came());
     }
 
     #[test]

@@ -196,6 +196,27 @@ impl Outbound {
     }
 }
 
+/// Whom the node calls, as far as it is said to those who may have it call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Hosts of addresses.
+    pub(crate) domains: Vec<String>,
+    /// What numbers at these begin with.
+    pub(crate) prefixes: Vec<String>,
+    /// The host of devices that register here, where they may.
+    pub(crate) device_host: Option<String>,
+}
+
+/// Whom the node calls, and what changes whenever [`list`] may; `None` where it calls nobody.
+pub(crate) fn reach(state: &ApiState) -> Option<(Reach, watch::Receiver<()>)> {
+    let board = state.switchboard()?;
+    let Outbound { rules, trunks, book, .. } = &board.outbound;
+    let device_host = state.registrar.is_on().then(|| board.told.host().to_ascii_lowercase());
+    let is_anybody = device_host.is_some() || !trunks.is_empty() && !rules.domains.is_empty();
+    let (domains, prefixes) = (rules.domains.clone(), rules.prefixes.clone());
+    (rules.calls_max > 0 && is_anybody).then(|| (Reach { domains, prefixes, device_host }, book.news()))
+}
+
 /// Begins a call that the API asks for, of whoever has the right to.
 ///
 /// # Errors
@@ -221,7 +242,7 @@ pub(crate) fn transfer(
     let desk = board.desk(participant).ok_or(ApiError::NotFound)?;
     let now = state.clock.mono();
     outbound.count(room, now)?;
-    let page = outbound.book.begin(room, &to, Some(participant), now);
+    let page = outbound.book.begin(room, &to, None, Some(participant), now);
     let id = page.id();
     desk.try_send(Transfer { to, page }).map_err(|_| ApiError::Overloaded)?;
     Ok(id)
@@ -266,7 +287,7 @@ pub(super) fn call(
     let place = Arc::clone(&board.places).try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
     let now = board.state.clock.mono();
     outbound.count(&order.room, now)?;
-    let page = outbound.book.begin(&order.room, &order.callee, None, now);
+    let page = outbound.book.begin(&order.room, &order.callee, Some(&order.name), None, now);
     let begun = (page.id(), page.watch());
     let board = Arc::clone(board);
     tokio::spawn(async move {

@@ -4,6 +4,7 @@
 //! asserted of how long anything takes.
 
 mod calls;
+mod calls_told;
 mod crowds;
 mod late_offers;
 mod outbound;

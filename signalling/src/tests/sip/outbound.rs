@@ -50,7 +50,7 @@ async fn trunked_with(dangerous_md5: bool) -> (Exchange, Phone) {
     (exchange, gateway)
 }
 
-fn wanted(to: &str, name: &str) -> Order {
+pub(super) fn wanted(to: &str, name: &str) -> Order {
     Order {
         room: Alias::parse("daily").expect("a fair alias"),
         by: Caller::Admin,
@@ -102,7 +102,7 @@ fn words(seen: &[Command]) -> Vec<String> {
 }
 
 /// A request of the gateway's within the call that `invite` began.
-fn within(invite: &Heard, method: &str, seq: u32, tag: &str, headers: &str, body: &str) -> String {
+pub(super) fn within(invite: &Heard, method: &str, seq: u32, tag: &str, headers: &str, body: &str) -> String {
     let header = |name: &str| invite.header(name).expect("every request has it").to_owned();
     format!(
         "{method} sip:mcu@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK{method}{seq}\r\n\
@@ -434,14 +434,15 @@ async fn the_api_tells_what_becomes_of_a_call() {
     let to = "sip:+4940123@trunk.example.org";
     let begun = call("POST", path, json!({"to": to, "name": "Ada", "role": "host"})).await;
     assert_eq!(begun, (201, json!({"id": 1})));
-    let calling = json!({"calls": [{"id": 1, "to": to, "state": "calling"}]});
+    let calling = json!({"calls": [{"id": 1, "to": to, "name": "Ada", "state": "calling"}]});
     assert_eq!(call("GET", path, Value::Null).await, (200, calling));
     let invite = gateway.asked("INVITE").await;
     gateway.respond(&invite, "200 OK", "gw", &format!("{ELSEWHERE}{SDP_TYPE}"), SDP).await;
     gateway.asked("ACK").await;
     becomes(&exchange, &["Calling"]).await;
     assert!(told(&exchange).contains(&"admit p9 Ada Host".to_owned()), "{:?}", told(&exchange));
-    let answered = json!({"calls": [{"id": 1, "to": to, "state": "answered", "participant_id": 9}]});
+    let answered =
+        json!({"calls": [{"id": 1, "to": to, "name": "Ada", "state": "answered", "participant_id": 9}]});
     assert_eq!(call("GET", path, Value::Null).await, (200, answered));
 
     let (status, begun) = call("POST", path, json!({"to": to})).await;
@@ -450,7 +451,8 @@ async fn the_api_tells_what_becomes_of_a_call() {
     gateway.respond(&invite, "486 Busy Here", "gw", "", "").await;
     becomes(&exchange, &["Answered(ParticipantId(9))", "Calling"]).await;
     let (_, calls) = call("GET", path, Value::Null).await;
-    let busy = json!({"id": 2, "to": to, "state": "failed", "reason": "busy", "status": 486});
+    let busy =
+        json!({"id": 2, "to": to, "name": "Telephone", "state": "failed", "reason": "busy", "status": 486});
     assert_eq!(calls["calls"][1], busy);
     let refused = call("POST", path, json!({"to": "sip:+4930@trunk.example.org"})).await;
     assert_eq!((refused.0, &refused.1["code"]), (403, &json!("call-refused")));

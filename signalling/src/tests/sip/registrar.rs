@@ -9,7 +9,7 @@ use mcu_core::limits::SIP_BINDINGS_PER_DEVICE_MAX;
 
 const PASSWORD: &str = "correct horse";
 
-fn options(algorithms: &'static [Algorithm]) -> RegistrarOptions {
+pub(super) fn options(algorithms: &'static [Algorithm]) -> RegistrarOptions {
     let device = |user: &str| {
         let password = Secret::new(PASSWORD.to_owned());
         line((user, None), "mcu", &password, &Algorithm::ALL).expect("a fair user").into_exposed()
