@@ -5,6 +5,12 @@
 /** @param {number} count @param {string} one @param {string} many */
 const plural = (count, one, many) => (count === 1 ? one : many);
 
+/** @param {string[]} words @param {'conjunction'|'disjunction'} type */
+const listOf = (words, type) => new Intl.ListFormat('en', { type }).format(words);
+
+/** @param {string[]} words Of many, the first few are named. */
+const either = (words) => listOf(words.length > 4 ? [...words.slice(0, 3), `${words.length - 3} more`] : words, 'disjunction');
+
 export const strings = {
   product: 'Meeting',
 
@@ -156,6 +162,72 @@ export const strings = {
     removeAsk: (name) => `Remove ${name} from the meeting?`,
     remove: 'Remove',
     cancel: 'Cancel',
+    callSomebody: 'Call somebody',
+    transferOther: (name) => `Transfer ${name}`,
+  },
+
+  calls: {
+    title: 'Call somebody',
+    to: 'Number or address',
+    name: 'Name to show (optional)',
+    nameHint: 'What everybody reads in the list of people.',
+    role: 'Joins as',
+    roles: { guest: 'Guest', host: 'Host' },
+    more: 'Ringing time and keys',
+    ring: 'Let it ring for, in seconds',
+    keys: 'Keys to press once answered',
+    keysHint: 'For a PIN, or an extension: digits, * and #. A comma waits two seconds.',
+    call: 'Call',
+    calling: 'Calling…',
+    transferTitle: (name) => `Transfer ${name}`,
+    transferLead: 'Their device makes the call, and leaves this meeting once it is answered.',
+    transfer: 'Transfer',
+    transferring: 'Transferring…',
+    dials: (address) => `Dials ${address}`,
+    allowed: ({ domains, prefixes, deviceHost }) => {
+      const numbers = domains.length > 0 && prefixes.length > 0 ? [`numbers that begin with ${either(prefixes)}`] : [];
+      const addresses = domains.length > 0 ? [`addresses like ${either(domains.map((domain) => `room@${domain}`))}`] : [];
+      const devices = deviceHost !== null ? ['devices registered here, by their name alone'] : [];
+      return `You can call ${listOf([...numbers, ...addresses, ...devices], 'conjunction')}.`;
+    },
+    list: 'Calls',
+    moves: (name, address) => `${name} to ${address}`,
+    news: (name, state) => `${name}: ${state}`,
+    callOff: 'Cancel',
+    callOffOther: (name) => `Cancel the call to ${name}`,
+    again: (name) => `Call ${name} again`,
+    dismiss: (name) => `Dismiss the call to ${name}`,
+  },
+
+  callStates: { calling: 'Calling…', ringing: 'Ringing…', answered: 'Answered' },
+  transferStates: { calling: 'Transferring…', ringing: 'Transferring, it rings…', transferred: 'Transferred' },
+
+  /** By reason of the API: why a call came to nothing, and what can be done. */
+  callFailures: {
+    busy: 'Busy. Try again in a while.',
+    declined: 'The call was declined.',
+    'no-answer': 'No answer. Try again, or let it ring for longer.',
+    'not-found': 'No such number or address. Check it.',
+    unreachable: 'Cannot be reached for now. Try again in a while.',
+    redirected: 'Forwarded elsewhere, which is not followed. Call the other number.',
+    unauthorized: 'The telephone service does not accept this server. Tell its operator.',
+    'not-acceptable': 'That device and this server have no sound or picture format in common.',
+    'not-let-in': 'Answered, but the meeting is full or over.',
+    cancelled: 'The call was cancelled.',
+    refused: 'The call was refused.',
+  },
+
+  /** Why a call is not even begun: by field, or by problem code of the API. */
+  callFaults: {
+    to: 'That is not a number or address. A number has digits only, + before them or not; an address looks like room@example.org.',
+    name: 'That name cannot be shown. Choose a shorter or plainer one.',
+    dtmf: 'Keys are digits, *, #, A to D, and commas: 64 at most.',
+    ring_s: (min, max) => `It can ring for ${min} to ${max} seconds.`,
+    refused: 'This server may not call there: its operator allows other numbers and addresses.',
+    tooMany: (seconds) => `Too many calls for now. Try again in ${seconds} ${plural(seconds, 'second', 'seconds')}.`,
+    notThere: 'That device is not in a call any more.',
+    overloaded: 'The server is busy with other calls. Try again in a moment.',
+    unknown: 'That did not work. Try again in a moment.',
   },
 
   settings: {

@@ -230,6 +230,9 @@ export class Call {
       case 'video_request':
         this.peer.peek()?.obey(event);
         break;
+      case 'calls':
+        this.hosting?.calls.take(event);
+        break;
       case 'muted':
         this.muted.value = true;
         this.talking.value = false;

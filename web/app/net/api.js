@@ -112,3 +112,23 @@ export function setLocked(token, alias, locked) {
 export function removeOther(token, alias, id) {
   return request('POST', `${room(alias)}/participants/${id}/disconnect`, { token });
 }
+
+/**
+ * Has somebody called into the meeting (hosts).
+ *
+ * @param {string} token @param {string} alias @param {import('../call/callee.js').Order} order
+ * @returns {Promise<{id: number}>}
+ */
+export function beginCall(token, alias, order) {
+  return request('POST', `${room(alias)}/calls`, { token, body: order });
+}
+
+/** Calls a call off (hosts). @param {string} token @param {string} alias @param {number} id */
+export function callOff(token, alias, id) {
+  return request('DELETE', `${room(alias)}/calls/${id}`, { token });
+}
+
+/** Has the SIP device of somebody else call `to`, and leave for there (hosts). @param {string} token @param {string} alias @param {number} id @param {string} to */
+export function transferOther(token, alias, id, to) {
+  return request('POST', `${room(alias)}/participants/${id}/transfer`, { token, body: { to } });
+}

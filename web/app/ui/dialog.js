@@ -16,14 +16,16 @@ export function Dialog({ title, onClose, children }) {
       if (opener instanceof HTMLElement) opener.focus();
     };
   }, []);
-  // A click on the element itself is a click on what lies behind the panel.
-  const onBackdrop = (event) => event.target === element.current && onClose();
+  // The element itself is what lies behind the panel. Text that is selected out to there begins inside, and closes nothing.
+  const pressedBehind = useRef(false);
+  const isBehind = (event) => event.target === element.current;
   return html`
     <dialog
       ref=${element}
       class="dialog"
       aria-labelledby=${id}
-      onClick=${onBackdrop}
+      onPointerDown=${(event) => (pressedBehind.current = isBehind(event))}
+      onClick=${(event) => isBehind(event) && pressedBehind.current && onClose()}
       onCancel=${(event) => {
         event.preventDefault();
         onClose();

@@ -1,7 +1,9 @@
-/** The people in the meeting: who, how they joined, muted, speaking; hosts can mute, remove, and lock the meeting. */
+/** The people in the meeting: who, how they joined, muted, speaking; hosts can mute, remove, call somebody, and lock the meeting. */
 import { html, useEffect, useRef, useState } from '../view.js';
 import { initials, inOrder } from '../call/roster.js';
 import { strings } from '../strings.js';
+import { CallDialog, TransferDialog } from './call_dialogs.js';
+import { CallList } from './call_list.js';
 import { RemoveDialog } from './dialogs.js';
 import { Icon } from './icon.js';
 
@@ -12,11 +14,22 @@ export function PeoplePanel({ call, onClose }) {
   const heading = useRef(null);
   /** @type {[import('../call/roster.js').Participant | null, Function]} */
   const [removing, setRemoving] = useState(null);
+  /** @type {[import('../call/roster.js').Participant | null, Function]} */
+  const [transferring, setTransferring] = useState(null);
+  /** @type {[{to: string, name: string} | null, Function]} What a call begins with. */
+  const [draft, setDraft] = useState(null);
+  const callButton = useRef(null);
   useEffect(() => {
     const opener = document.activeElement;
     heading.current.focus();
     return () => opener instanceof HTMLElement && opener.focus();
   }, []);
+  const onFocusLost = () => (callButton.current ?? heading.current).focus();
+  // What the focus should go back to may have left the list while the form was open.
+  useEffect(() => {
+    if (draft === null && transferring === null && document.activeElement === document.body) onFocusLost();
+  }, [draft, transferring]);
+  const calls = call.hosting?.calls ?? null;
   const people = inOrder(call.participants.value, call.me);
   return html`
     <aside
@@ -31,10 +44,24 @@ export function PeoplePanel({ call, onClose }) {
           <${Icon} name="close" />
         </button>
       </header>
-      ${call.hosting !== null && html`<${HostActions} hosting=${call.hosting} locked=${call.locked.value} />`}
+      ${call.hosting !== null &&
+      html`<${HostActions}
+        hosting=${call.hosting}
+        locked=${call.locked.value}
+        callButton=${callButton}
+        onCall=${() => setDraft({ to: '', name: '' })}
+      />`}
+      ${calls !== null &&
+      html`<${CallList} hosting=${call.hosting} people=${people} onAgain=${setDraft} onFocusLost=${onFocusLost} />`}
       <ul class="people-list">
         ${people.map(
-          (person) => html`<${Person} key=${person.id} person=${person} call=${call} onRemove=${() => setRemoving(person)} />`,
+          (person) => html`<${Person}
+            key=${person.id}
+            person=${person}
+            call=${call}
+            onRemove=${() => setRemoving(person)}
+            onTransfer=${person.via === 'sip' && calls?.reach.value?.domains.length > 0 ? () => setTransferring(person) : null}
+          />`,
         )}
       </ul>
     </aside>
@@ -44,11 +71,18 @@ export function PeoplePanel({ call, onClose }) {
       onRemove=${() => void call.hosting.remove(removing.id)}
       onClose=${() => setRemoving(null)}
     />`}
+    ${transferring !== null &&
+    html`<${TransferDialog} hosting=${call.hosting} person=${transferring} onClose=${() => setTransferring(null)} />`}
+    ${draft !== null && html`<${CallDialog} hosting=${call.hosting} draft=${draft} onClose=${() => setDraft(null)} />`}
   `;
 }
 
-/** What a host does to all. @param {{hosting: import('../call/hosting.js').Hosting, locked: boolean}} props */
-function HostActions({ hosting, locked }) {
+/**
+ * What a host does to all, and has done by the node where that can call.
+ *
+ * @param {{hosting: import('../call/hosting.js').Hosting, locked: boolean, callButton: {current: HTMLElement | null}, onCall: () => void}} props
+ */
+function HostActions({ hosting, locked, callButton, onCall }) {
   const text = strings.people;
   return html`
     <div class="people-actions">
@@ -58,12 +92,22 @@ function HostActions({ hosting, locked }) {
       <button type="button" class="button button-small" onClick=${() => void hosting.setLocked(!locked)}>
         <${Icon} name="door" />${locked ? text.unlock : text.lock}
       </button>
+      ${hosting.calls.reach.value !== null &&
+      html`<button type="button" class="button button-small" ref=${callButton} onClick=${onCall}>
+        <${Icon} name="phone" />${text.callSomebody}
+      </button>`}
     </div>
   `;
 }
 
-/** @param {{person: import('../call/roster.js').Participant, call: import('../call/call.js').Call, onRemove: () => void}} props */
-function Person({ person, call, onRemove }) {
+/**
+ * @param {object} props
+ * @param {import('../call/roster.js').Participant} props.person
+ * @param {import('../call/call.js').Call} props.call
+ * @param {() => void} props.onRemove
+ * @param {(() => void) | null} props.onTransfer Null where nobody can have its device call elsewhere.
+ */
+function Person({ person, call, onRemove, onTransfer }) {
   const text = strings.people;
   const me = person.id === call.me;
   const hosting = call.hosting !== null && !me;
@@ -82,6 +126,10 @@ function Person({ person, call, onRemove }) {
         ${person.sharing && html`<${Mark} icon="share" label=${text.sharing} />`}
         ${!person.camera && person.via === 'browser' && html`<${Mark} icon="camera-off" label=${text.cameraOff} />`}
         <${Voice} person=${person} onMute=${hosting ? () => void call.hosting.mute(person.id) : null} />
+        ${onTransfer !== null &&
+        html`<button type="button" class="icon-button" aria-label=${text.transferOther(person.name)} onClick=${onTransfer}>
+          <${Icon} name="transfer" />
+        </button>`}
         ${hosting &&
         html`<button type="button" class="icon-button" aria-label=${text.removeOther(person.name)} onClick=${onRemove}>
           <${Icon} name="remove" />

@@ -39,7 +39,7 @@ export class FakeNode {
   requests = [];
   /** @type {object[]} Messages that arrived on the events sockets. */
   messages = [];
-  /** @type {Map<string, {status: number, code: string, retryAfterS?: number}>} By the path's last word. */
+  /** @type {Map<string, {status: number, code: string, retryAfterS?: number, detail?: string}>} By the path's last word. */
   refuse = new Map();
   /** @type {(sdp: string) => Promise<string>} */
   answer = async () => '';
@@ -191,10 +191,10 @@ export class FakeNode {
   }
 }
 
-/** @param {import('node:http').ServerResponse} response @param {{status: number, code: string, retryAfterS?: number}} refusal */
-function problem(response, { status, code, retryAfterS }) {
+/** @param {import('node:http').ServerResponse} response @param {{status: number, code: string, retryAfterS?: number, detail?: string}} refusal */
+function problem(response, { status, code, retryAfterS, detail = '' }) {
   const headers = { 'content-type': 'application/problem+json' };
   if (retryAfterS !== undefined) headers['retry-after'] = String(retryAfterS);
   response.writeHead(status, headers);
-  response.end(JSON.stringify({ type: 'about:blank', title: code, status, code, detail: '' }));
+  response.end(JSON.stringify({ type: 'about:blank', title: code, status, code, detail }));
 }
