@@ -81,6 +81,13 @@ const GATHERED: &[Row] = &[
     ),
     ("mcu_sip_calls_out_answered_total", true, Unit::Count, "Calls of the node's own that were answered"),
     ("mcu_sip_calls_out_failed_total", true, Unit::Count, "Calls of the node's own that came to nothing"),
+    ("mcu_sip_trunks_registered", false, Unit::Count, "Trunks at which the node is registered"),
+    (
+        "mcu_sip_trunk_registrations_failed_total",
+        true,
+        Unit::Count,
+        "Registrations of the node's at trunks that came to nothing, refreshes with them",
+    ),
     (
         "mcu_sip_messages_dropped_total",
         true,
@@ -182,6 +189,9 @@ impl Metrics {
             .absolute(sources.sip.registrations_refused.load(Ordering::Relaxed));
         counter!("mcu_sip_calls_out_answered_total").absolute(sources.sip.made.load(Ordering::Relaxed));
         counter!("mcu_sip_calls_out_failed_total").absolute(sources.sip.failed.load(Ordering::Relaxed));
+        gauge!("mcu_sip_trunks_registered").set(sources.sip.trunks_registered.load(Ordering::Relaxed) as f64);
+        counter!("mcu_sip_trunk_registrations_failed_total")
+            .absolute(sources.sip.trunk_registrations_failed.load(Ordering::Relaxed));
         counter!("mcu_sip_messages_dropped_total").absolute(sources.sip.dropped.load(Ordering::Relaxed));
         counter!("mcu_bfcp_messages_dropped_total")
             .absolute(sources.sip.floor_dropped.load(Ordering::Relaxed));

@@ -4,10 +4,13 @@ use crate::config::{SipSection, TrunkKind, TrunkSection};
 use crate::private::is_open_to_others;
 use crate::tls::{Identity, TlsError};
 use signalling::secret::Secret;
-use signalling::sip::{Credentials, OutboundOptions, Rules, TrunkOptions, TrunkTransport};
+use signalling::sip::{
+    Credentials, OutboundOptions, RegistrationOptions, Rules, TrunkOptions, TrunkTransport,
+};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest password.
 const PASSWORD_BYTES_MAX: usize = 256;
@@ -69,6 +72,11 @@ fn options(trunk: &TrunkSection, identity: &Identity) -> Result<TrunkOptions, Tr
         }),
         _ => None,
     };
+    let called = trunk.calls_to.as_ref().or(trunk.username.as_ref()).filter(|_| trunk.register);
+    let registration = called.map(|user| RegistrationOptions {
+        lasts: Duration::from_secs(trunk.registration_s.into()),
+        user: user.clone(),
+    });
     Ok(TrunkOptions {
         name: trunk.name.clone(),
         host: trunk.host.clone(),
@@ -82,6 +90,7 @@ fn options(trunk: &TrunkSection, identity: &Identity) -> Result<TrunkOptions, Tr
         prefixes: trunk.prefixes.clone(),
         caller_id: trunk.caller_id.clone(),
         credentials,
+        registration,
     })
 }
 

@@ -78,6 +78,41 @@ pub struct SipDevices {
     pub devices: Vec<SipDevice>,
 }
 
+/// A trunk, for the administrator: how it stands, and nothing of where it leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipTrunk {
+    /// As the configuration has it.
+    pub name: String,
+    /// `tls`, `tcp` or `udp`.
+    pub transport: String,
+    /// Whether its connection stands; by UDP there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connected: Option<bool>,
+    /// How the node's registration there stands, where it is to have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<SipTrunkRegistration>,
+}
+
+/// A registration of the node's at a trunk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipTrunkRegistration {
+    /// Whether there is one.
+    pub registered: bool,
+    /// Unix seconds at which it ends, unless it is refreshed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// The SIP status that the node heard last there; none where nothing was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// All trunks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipTrunks {
+    /// In the order of the configuration.
+    pub trunks: Vec<SipTrunk>,
+}
+
 /// A new room, as the client writes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

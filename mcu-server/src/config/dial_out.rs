@@ -1,9 +1,10 @@
-//! `[sip.dial_out]` and `[[sip.trunks]]`: whom the node may call, and by which ways. Nobody, by none, until it is said.
+//! `[sip.dial_out]` and `[[sip.trunks]]`: whom the node may call, and by which ways; and where it registers, so that it is called. Nobody, by none, until it is said.
 
 use super::ConfigError;
 use super::sections::is_host;
 use mcu_core::limits::{SIP_CALLS_MAX, SIP_TRUNKS_MAX};
 use serde::{Deserialize, Serialize};
+use signalling::room::Alias;
 use std::path::PathBuf;
 
 /// `[sip.dial_out]`: what stands between a host of a meeting and a telephone bill.
@@ -84,6 +85,19 @@ pub struct TrunkSection {
     /// Answer a digest by MD5, where nothing better is asked for.
     #[serde(default)]
     pub dangerous_md5: bool,
+    /// Register there, so that calls come in by it.
+    #[serde(default)]
+    pub register: bool,
+    /// Seconds that a registration is asked for.
+    #[serde(default = "registration_s")]
+    pub registration_s: u32,
+    /// The room that calls which come in by the registration dial; unset: `username` stands in its place.
+    #[serde(default)]
+    pub calls_to: Option<String>,
+}
+
+const fn registration_s() -> u32 {
+    3_600
 }
 
 impl DialOutSection {
@@ -166,6 +180,15 @@ impl TrunkSection {
         }
         if self.ca.is_some() && self.transport != TrunkKind::Tls {
             return fault("ca", "is for TLS");
+        }
+        if self.register && self.username.as_ref().is_none_or(|name| name.contains(':')) {
+            return fault("register", "needs username, without a colon, and password_file");
+        }
+        if !(60..=86_400).contains(&self.registration_s) {
+            return fault("registration_s", "must be 60 to 86400");
+        }
+        if self.calls_to.as_ref().is_some_and(|alias| !self.register || Alias::parse(alias).is_err()) {
+            return fault("calls_to", "must be the alias of a room, where register is true");
         }
         Ok(())
     }

@@ -267,6 +267,26 @@ mod tests {
     }
 
     #[test]
+    fn a_trunk_is_registered_at_by_who_has_a_name_there() {
+        let tls = "[sip]\ntls_port = 5061\ndangerous_unverified_peers = true\n";
+        let known = "username = \"mcu\"\npassword_file = \"file\"\n";
+        let config = load(&format!("{tls}{TRUNK}{known}register = true\ncalls_to = \"daily\"\n"));
+        let trunk = config.expect("valid").sip.trunks.remove(0);
+        assert_eq!((trunk.registration_s, trunk.calls_to.as_deref()), (3_600, Some("daily")));
+        for (odd, key) in [
+            ("register = true\n".to_owned(), "register"),
+            (format!("{}register = true\n", known.replace("mcu", "m:cu")), "register"),
+            (format!("{known}calls_to = \"daily\"\n"), "calls_to"),
+            (format!("{known}register = true\ncalls_to = \"daily.314159\"\n"), "calls_to"),
+            (format!("{known}register = true\nregistration_s = 59\n"), "registration_s"),
+            (format!("{known}register = true\nregistration_s = 86401\n"), "registration_s"),
+        ] {
+            let text = load(&format!("{tls}{TRUNK}{odd}")).expect_err(&odd).to_string();
+            assert!(text.contains(&format!("sip.trunks.{key}`")), "{text}");
+        }
+    }
+
+    #[test]
     fn a_missing_file_is_said() {
         let text = Config::load(Some(Path::new("/nowhere/mcu.toml"))).expect_err("no file").to_string();
         assert!(text.contains("/nowhere/mcu.toml"), "{text}");

@@ -41,6 +41,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/session/refresh", post(session::refresh)),
         ("/api/v1/session/state", post(session::state)),
         ("/api/v1/sip/devices", get(sip::devices)),
+        ("/api/v1/sip/trunks", get(sip::trunks)),
         ("/api/v1/events", get(ws::events)),
     ]
 }

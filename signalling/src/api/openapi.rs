@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         api::seats::swap,
         api::session::offer, api::session::refresh, api::session::state, api::session::leave,
         api::sip::devices,
+        api::sip::trunks,
         ws::events,
         whip::publish, whip::end, whep::watch, whep::end,
     ),

@@ -3,6 +3,7 @@
 //! Flow: `datagrams`, `streams`, `outbound::trunk` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is
 //! ever sent but where something came from, and to the trunks of the configuration.
 
+use super::framing::PING;
 use crate::door::connections::{Place, Settled};
 use rsipstack::sip::{HeadersExt, ToTypedHeader};
 use rsipstack::sip::{Host, HostWithPort, Param, Port, Request, Scheme, Transport, Uri};
@@ -65,6 +66,22 @@ impl Flow {
         !self.connection.cancel_token().is_some_and(|token| token.is_cancelled())
     }
 
+    /// Returns once nothing can leave by it any more, or come; of datagrams never.
+    pub(super) async fn closed(&self) {
+        match self.connection.cancel_token() {
+            Some(token) => token.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Keeps a way of datagrams open through NAT by one that everybody passes over; streams have pings of their own.
+    pub(super) async fn ping(&self) {
+        if let SipConnection::Udp(connection) = &self.connection {
+            // One that is lost is followed by another.
+            let _ = connection.send_raw(PING, &self.peer()).await;
+        }
+    }
+
     /// Our address: the one that is bound, or the one that the kernel takes on the way to the other end.
     pub(super) fn local_address(&self) -> IpAddr {
         let bound = self.local.ip();
@@ -96,11 +113,10 @@ pub(super) struct Told {
 impl Told {
     /// `host` is an address or a name; ports are 0 where the transport is not served.
     pub(super) fn new(host: &str, udp: u16, tcp: u16, tls: u16) -> Self {
-        let host = match host.parse::<IpAddr>() {
-            Ok(address) => Host::IpAddr(address),
-            Err(_) => Host::Domain(host.into()),
-        };
-        Self { host, ports: [(Transport::Udp, udp), (Transport::Tcp, tcp), (Transport::Tls, tls)] }
+        Self {
+            host: named(host),
+            ports: [(Transport::Udp, udp), (Transport::Tcp, tcp), (Transport::Tls, tls)],
+        }
     }
 
     /// The host alone.
@@ -128,6 +144,14 @@ impl Told {
             params,
             headers: Vec::new(),
         }
+    }
+}
+
+/// An address or a name, as it stands in addresses.
+pub(super) fn named(host: &str) -> Host {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Host::IpAddr(address),
+        Err(_) => Host::Domain(host.into()),
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use mcu_core::limits::{SDP_BYTES_MAX, SIP_HEADER_BYTES_MAX};
 
 /// RFC 5626 §4.4.1: a client asks whether its flow still stands, and is told.
-const PING: &[u8] = b"\r\n\r\n";
+pub(super) const PING: &[u8] = b"\r\n\r\n";
 /// What it is told.
 pub(super) const PONG: &[u8] = b"\r\n";
 const HEADER_END: &[u8] = b"\r\n\r\n";

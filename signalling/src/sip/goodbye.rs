@@ -1,4 +1,5 @@
 //! Requests of ours within a call: BYE with its reason (RFC 3326), the UPDATE that keeps a session alive, REFER and NOTIFY of `transfer`.
+//! [`send`] serves the REGISTER of `outbound::registering` as well.
 //!
 //! Flow: `call` -> **here** -> the way that the call's last request came by, or that we called by, and nowhere else. Thread: the call's own task.
 //! Bound: the transaction's own time (RFC 3261 §17.1.2.2 timer F, 32 s).
@@ -7,8 +8,9 @@ use super::dialog::Dialog;
 use super::flow::Flow;
 use super::switchboard::Switchboard;
 use mcu_core::conference::event::ClosingReason;
-use rsipstack::sip::{Header, Method, Reason, Request, SipMessage, StatusCodeKind};
+use rsipstack::sip::{Header, Method, Reason, Request, Response, SipMessage, StatusCodeKind};
 use rsipstack::transaction::Transaction;
+use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -73,22 +75,24 @@ pub(super) fn ask(
     let via = board.endpoint.get_via(Some(board.told.address(flow.transport)), None);
     let request = via.map(|via| Request { body, ..dialog.request(method, via, headers) });
     let endpoint = Arc::clone(&board.endpoint);
-    async move {
-        let request = request.ok()?;
-        let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
-        // A connection that is gone is not opened anew: whoever dials us may choose what we answer, not whom we dial.
-        if !flow.is_open() {
-            return None;
-        }
-        let mut transaction = Transaction::new_client(key, request, endpoint, Some(flow.connection.clone()));
-        transaction.destination = Some(flow.peer());
-        transaction.send().await.ok()?;
-        while let Some(message) = transaction.receive().await {
-            let SipMessage::Response(response) = message else { continue };
-            if response.status_code.kind() != StatusCodeKind::Provisional {
-                return Some(response.status_code.code());
-            }
-        }
-        None
+    async move { Some(send(endpoint, &flow, request.ok()?).await?.status_code.code()) }
+}
+
+/// Sends a request, no INVITE; what it was answered in the end, 408 being the library's word for nothing at all.
+pub(super) async fn send(endpoint: EndpointInnerRef, flow: &Flow, request: Request) -> Option<Response> {
+    let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
+    // A connection that is gone is not opened anew: whoever dials us may choose what we answer, not whom we dial.
+    if !flow.is_open() {
+        return None;
     }
+    let mut transaction = Transaction::new_client(key, request, endpoint, Some(flow.connection.clone()));
+    transaction.destination = Some(flow.peer());
+    transaction.send().await.ok()?;
+    while let Some(message) = transaction.receive().await {
+        let SipMessage::Response(response) = message else { continue };
+        if response.status_code.kind() != StatusCodeKind::Provisional {
+            return Some(response);
+        }
+    }
+    None
 }

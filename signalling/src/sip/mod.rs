@@ -35,7 +35,9 @@ mod switchboard;
 mod transfer;
 mod within;
 
-pub use outbound::{CallRefusal, Credentials, OutboundOptions, Rules, TrunkOptions, TrunkTransport};
+pub use outbound::{
+    CallRefusal, Credentials, OutboundOptions, RegistrationOptions, Rules, TrunkOptions, TrunkTransport,
+};
 pub use switchboard::SipCounters;
 pub(crate) use switchboard::Switchboard;
 
@@ -110,6 +112,8 @@ pub struct SipError {
 pub struct SipServer {
     board: Arc<Switchboard>,
     tasks: JoinSet<()>,
+    /// What keeps the node registered at trunks.
+    registrations: JoinSet<()>,
     stack: CancellationToken,
     addresses: Vec<(&'static str, SocketAddr)>,
 }
@@ -203,7 +207,8 @@ impl SipServer {
             // Of their own: a connection for the floor takes no place from one for a call.
             floors.serve(&mut tasks, Connections::new(options.connections_per_address_max, SIP_CALLS_MAX));
         }
-        Ok(Self { board, tasks, stack, addresses })
+        let registrations = Outbound::register(&board);
+        Ok(Self { board, tasks, registrations, stack, addresses })
     }
 
     /// What is served, and where: `UDP`, `TCP`, `TLS`, `BFCP`.
@@ -211,12 +216,15 @@ impl SipServer {
         &self.addresses
     }
 
-    /// Ends: waits up to `grace` for the calls whose stays control has ended to say BYE, then closes every port.
+    /// Ends: takes leave of trunks, waits up to `grace` for the calls whose stays control has ended to say BYE, then closes every port.
     pub async fn stop(mut self, grace: Duration) {
         let all = SIP_CALLS_MAX as u32;
         self.board.outbound.book.call_off_all();
+        self.board.outbound.leave();
+        let left = async { while self.registrations.join_next().await.is_some() {} };
         // Whoever still calls is told that the node is draining, by control.
-        if timeout(grace, self.board.places.acquire_many(all)).await.is_err() {
+        let (ended, ()) = tokio::join!(timeout(grace, self.board.places.acquire_many(all)), left);
+        if ended.is_err() {
             tracing::warn!("some calls by SIP did not end in time");
         }
         self.stack.cancel();

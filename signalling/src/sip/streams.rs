@@ -9,7 +9,7 @@
 //! given to it as what it calls a channel, by which its answers come back here.
 
 use super::flow::{Flow, Held};
-use super::framing::{Frame, FrameError, Framer, PONG};
+use super::framing::{Frame, FrameError, Framer, PING, PONG};
 use super::intake;
 use super::switchboard::Switchboard;
 use crate::door::connections::{Connections, Place};
@@ -87,11 +87,11 @@ async fn converse(
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
             // Apart: whoever has not shaken hands has no room for messages.
-            let ends = Ends { transport: Transport::Tls, from, local, held };
+            let ends = Ends { transport: Transport::Tls, from, local, held, ping: None };
             Box::pin(exchange(stream, ends, board, |_| ())).await
         }
         None => {
-            let ends = Ends { transport: Transport::Tcp, from, local, held };
+            let ends = Ends { transport: Transport::Tcp, from, local, held, ping: None };
             Box::pin(exchange(stream, ends, board, |_| ())).await
         }
     }
@@ -107,12 +107,14 @@ pub(super) struct Ends {
     pub(super) local: SocketAddr,
     /// What keeps it open.
     pub(super) held: Arc<Held>,
+    /// After how long without a word of ours one is said that keeps it open at the other end (RFC 5626 §4.4.1).
+    pub(super) ping: Option<Duration>,
 }
 
 /// Reads and writes until either ends, having told `opened` of the way that there is now. A connection whose way somebody keeps is not idle.
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite>(
     stream: S,
-    Ends { transport, from, local, held }: Ends,
+    Ends { transport, from, local, held, ping: quiet }: Ends,
     board: &Arc<Switchboard>,
     opened: impl FnOnce(&Flow),
 ) -> io::Result<()> {
@@ -125,7 +127,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite>(
     let _leaving = Leaving { board, flow: &flow };
     opened(&flow);
     let (reader, writer) = tokio::io::split(stream);
-    let writing = write(writer, outgoing, pings);
+    let writing = write(writer, outgoing, pings, quiet);
     tokio::pin!(writing);
     let done = tokio::select! {
         done = read(reader, &ping, &flow, board) => done,
@@ -246,6 +248,7 @@ async fn write<S: AsyncWrite>(
     mut writer: WriteHalf<S>,
     mut outgoing: mpsc::Receiver<TransportEvent>,
     mut pings: mpsc::Receiver<()>,
+    quiet: Option<Duration>,
 ) -> io::Result<()> {
     loop {
         let bytes = tokio::select! {
@@ -255,11 +258,35 @@ async fn write<S: AsyncWrite>(
                 None => return Ok(()),
             },
             Some(()) = pings.recv() => PONG.to_vec(),
+            () = sleep(quiet.unwrap_or_default()), if quiet.is_some() => PING.to_vec(),
         };
         timeout(WRITE_TIME_MAX, async {
             writer.write_all(&bytes).await?;
             writer.flush().await
         })
         .await??;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_to_stay_open_says_so_in_silence() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let (_reader, writer) = tokio::io::split(near);
+        let ((_tell, outgoing), (ping, pings)) = (mpsc::channel(1), mpsc::channel(1));
+        let began = tokio::time::Instant::now();
+        tokio::spawn(write(writer, outgoing, pings, Some(Duration::from_secs(100))));
+        let mut ping_heard = [0; 4];
+        far.read_exact(&mut ping_heard).await.expect("it is open");
+        assert_eq!((&ping_heard, began.elapsed().as_secs()), (b"\r\n\r\n", 100));
+        sleep(Duration::from_secs(60)).await;
+        ping.send(()).await.expect("it is open");
+        let mut pong_heard = [0; 2];
+        far.read_exact(&mut pong_heard).await.expect("it is open");
+        far.read_exact(&mut ping_heard).await.expect("it is open");
+        assert_eq!((&pong_heard, began.elapsed().as_secs()), (b"\r\n", 260), "from the last word on");
     }
 }

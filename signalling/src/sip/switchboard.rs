@@ -61,6 +61,10 @@ pub struct SipCounters {
     pub registrations_refused: AtomicU64,
     /// Devices that are registered now.
     pub devices: AtomicU64,
+    /// Trunks at which the node is registered now.
+    pub trunks_registered: AtomicU64,
+    /// REGISTERs of the node's that came to nothing.
+    pub trunk_registrations_failed: AtomicU64,
 }
 
 /// What all calls share.

@@ -6,9 +6,9 @@
 //! read as another number than the rules did is not an address here.
 
 use super::CallRefusal;
-use rsipstack::sip::{Domain, Host, HostWithPort, Scheme, Uri};
+use crate::sip::flow::named;
+use rsipstack::sip::{HostWithPort, Scheme, Uri};
 use std::fmt;
-use std::net::IpAddr;
 
 /// Characters of a user part: E.164 has 15 digits, and prefixes of trunks come before them.
 const USER_CHARS_MAX: usize = 64;
@@ -80,14 +80,10 @@ impl Callee {
 
     /// As it goes into a request.
     pub(crate) fn uri(&self) -> Uri {
-        let host = match self.host.parse::<IpAddr>() {
-            Ok(address) => Host::IpAddr(address),
-            Err(_) => Host::Domain(Domain::from(self.host.as_str())),
-        };
         Uri {
             scheme: Some(Scheme::Sip),
             auth: Some(self.user.as_str().into()),
-            host_with_port: HostWithPort { host, port: None },
+            host_with_port: HostWithPort { host: named(&self.host), port: None },
             params: Vec::new(),
             headers: Vec::new(),
         }

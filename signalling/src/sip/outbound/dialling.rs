@@ -12,7 +12,7 @@
 
 use super::answers::Ear;
 use super::book::{Failure, Page, Progress, Reason};
-use super::digest;
+use super::challenge;
 use super::way::Way;
 use crate::sip::flow::Flow;
 use crate::sip::switchboard::Switchboard;
@@ -67,7 +67,8 @@ impl Dialling<'_> {
         loop {
             let outcome = self.attempt(invite, ear, ringing.as_mut()).await;
             let Outcome::Challenged(challenged) = outcome else { return outcome };
-            match self.authorised(invite, &challenged, challenges) {
+            let credentials = self.way.credentials();
+            match challenge::again(self.board, self.flow, credentials, (invite, &challenged), challenges) {
                 Some(next) => *invite = next,
                 None => return Failure::answered(challenged.status_code.code()).into(),
             }
@@ -117,7 +118,7 @@ impl Dialling<'_> {
                 }
                 () = self.page.called_off(), if ending.is_none() => Reason::Cancelled,
                 () = ringing.as_mut(), if ending.is_none() => Reason::NoAnswer,
-                () = closed(self.flow) => return Reason::Unreachable.into(),
+                () = self.flow.closed() => return Reason::Unreachable.into(),
                 () = &mut patience, if ending.is_some() => {
                     return ending.unwrap_or_else(|| Reason::NoAnswer.into()).into();
                 }
@@ -164,40 +165,5 @@ impl Dialling<'_> {
             Request { method: Method::Cancel, headers: headers.into(), body: Vec::new(), ..invite.clone() };
         // What is said to it says nothing of the INVITE.
         drop(self.send(cancel));
-    }
-
-    /// The INVITE said again, with credentials: once, and once more where only the nonce was too old.
-    fn authorised(&self, invite: &Request, challenged: &Response, challenges: u8) -> Option<Request> {
-        let credentials = self.way.credentials()?;
-        let fair = challenges == 0 || challenges == 1 && digest::is_stale(challenged, credentials);
-        if !fair {
-            return None;
-        }
-        let answer = digest::answer(challenged, credentials, invite.method, &invite.uri.to_string())?;
-        let seq = invite.cseq_header().and_then(CSeq::seq).ok()? + 1;
-        let via =
-            self.board.endpoint.get_via(Some(self.board.told.address(self.flow.transport)), None).ok()?;
-        let stays = |header: &&Header| {
-            !matches!(
-                header,
-                Header::Via(_)
-                    | Header::CSeq(_)
-                    | Header::Authorization(_)
-                    | Header::ProxyAuthorization(_)
-                    | Header::ContentLength(_)
-            )
-        };
-        let mut headers =
-            vec![Header::Via(via.into()), CSeq::new(format!("{seq} {}", invite.method)).into(), answer];
-        headers.extend(invite.headers.iter().filter(stays).cloned());
-        Some(Request { headers: headers.into(), ..invite.clone() })
-    }
-}
-
-/// Returns once nothing more can come by it. Of datagrams nobody knows.
-async fn closed(flow: &Flow) {
-    match flow.connection.cancel_token() {
-        Some(token) => token.cancelled().await,
-        None => std::future::pending().await,
     }
 }

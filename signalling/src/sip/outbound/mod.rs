@@ -10,9 +10,12 @@
 mod answers;
 mod book;
 pub(crate) mod callee;
+mod challenge;
 mod coming_in;
 mod dialling;
 mod digest;
+mod registering;
+mod registration;
 mod trunk;
 mod way;
 
@@ -21,12 +24,14 @@ pub(crate) use book::{CallId, Progress, Written};
 pub(super) use book::{Failure, Page, Reason};
 pub use callee::Rules;
 pub use digest::Credentials;
+pub use registering::RegistrationOptions;
 pub use trunk::{TrunkOptions, TrunkTransport};
 
 use super::switchboard::Switchboard;
 use super::transfer::Transfer;
 use crate::command::Caller;
 use crate::door::limiter::{Buckets, ROOMS_TRACKED_MAX};
+use crate::model::SipTrunk;
 use crate::problem::ApiError;
 use crate::room::Alias;
 use crate::secret::Secret;
@@ -37,11 +42,13 @@ use mcu_core::conference::roster::{DisplayName, Role};
 use mcu_core::id::ParticipantId;
 use mcu_core::limits::SIP_CALLS_MAX;
 use mcu_core::time::Mono;
+use rsipstack::platform::CancellationToken;
 use rsipstack::transport::SipConnection;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use trunk::Trunk;
 use way::Way;
 
@@ -131,6 +138,8 @@ pub(super) struct Outbound {
     /// One for each call that may be made at a time.
     places: Arc<Semaphore>,
     rates: Mutex<Rates>,
+    /// The node is going.
+    leaving: CancellationToken,
 }
 
 /// How many calls were begun of late.
@@ -176,6 +185,7 @@ impl Outbound {
             book: Book::default(),
             rules,
             datagrams,
+            leaving: CancellationToken::new(),
         }
     }
 
@@ -193,6 +203,21 @@ impl Outbound {
             let board = Arc::clone(&board);
             async move { trunk.keep(&board).await }
         })
+    }
+
+    /// What keeps the node registered at trunks, until it is to [leave](Self::leave); a task ends once it has taken leave.
+    pub(super) fn register(board: &Arc<Switchboard>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for trunk in &board.outbound.trunks {
+            let (board, trunk) = (Arc::clone(board), Arc::clone(trunk));
+            tasks.spawn(async move { registering::keep(&trunk, &board, &board.outbound.leaving).await });
+        }
+        tasks
+    }
+
+    /// No more calls are to come by registrations of the node's.
+    pub(super) fn leave(&self) {
+        self.leaving.cancel();
     }
 }
 
@@ -251,6 +276,12 @@ pub(crate) fn transfer(
 /// The calls of a room that are under way, or came to nothing within the last minute.
 pub(crate) fn list(state: &ApiState, room: &Alias) -> Vec<Written> {
     state.switchboard().map_or_else(Vec::new, |board| board.outbound.book.list(room, state.clock.mono()))
+}
+
+/// Every trunk, and how it stands.
+pub(crate) fn trunks(state: &ApiState) -> Vec<SipTrunk> {
+    let shown = |board: Arc<Switchboard>| board.outbound.trunks.iter().map(|trunk| trunk.shown()).collect();
+    state.switchboard().map_or_else(Vec::new, shown)
 }
 
 /// Calls off a call of a room; who is in the meeting by it, if it has been answered.

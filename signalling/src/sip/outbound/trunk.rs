@@ -12,6 +12,8 @@ use super::super::streams::{self, Ends};
 use super::super::switchboard::Switchboard;
 use super::callee::Callee;
 use super::digest::Credentials;
+use super::registering::{RegistrationOptions, Standing};
+use crate::model::{SipTrunk, SipTrunkRegistration};
 use rsipstack::sip::Transport;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
@@ -35,6 +37,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// After how much silence the kernel asks whether the other end is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// After how much silence of ours a trunk that calls come in by is told that we are there (RFC 5626 §4.4.1: 95 to 120 s).
+const PING_INTERVAL: Duration = Duration::from_secs(100);
 
 /// How a trunk is spoken to.
 #[derive(Clone)]
@@ -66,6 +70,8 @@ pub struct TrunkOptions {
     pub caller_id: String,
     /// What it is told when it asks who calls.
     pub credentials: Option<Credentials>,
+    /// That the node registers there; not without credentials.
+    pub registration: Option<RegistrationOptions>,
 }
 
 impl fmt::Debug for TrunkOptions {
@@ -79,15 +85,46 @@ pub(super) struct Trunk {
     options: TrunkOptions,
     /// The way that stands, if one does.
     flow: watch::Sender<Option<Flow>>,
+    /// How its registration stands.
+    standing: watch::Sender<Standing>,
 }
 
 impl Trunk {
     pub(super) fn new(options: TrunkOptions) -> Self {
-        Self { options, flow: watch::Sender::new(None) }
+        Self { options, flow: watch::Sender::new(None), standing: watch::Sender::new(Standing::default()) }
     }
 
     pub(super) const fn options(&self) -> &TrunkOptions {
         &self.options
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        *self.standing.borrow()
+    }
+
+    pub(super) fn stands(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// For the administrator.
+    pub(super) fn shown(&self) -> SipTrunk {
+        let Standing { until, status } = self.standing();
+        let registers = self.options.registration.is_some();
+        let (transport, is_kept) = match self.options.transport {
+            TrunkTransport::Tls(_) => ("tls", true),
+            TrunkTransport::Tcp => ("tcp", true),
+            TrunkTransport::Udp => ("udp", false),
+        };
+        SipTrunk {
+            name: self.options.name.clone(),
+            transport: transport.to_owned(),
+            connected: is_kept.then(|| self.flow.borrow().as_ref().is_some_and(Flow::is_open)),
+            registration: registers.then(|| SipTrunkRegistration {
+                registered: until.is_some(),
+                until,
+                status,
+            }),
+        }
     }
 
     /// How well it serves an address: characters of the prefix that does, of several the longest; `None`: not at all.
@@ -105,14 +142,19 @@ impl Trunk {
 
     /// The way there; `None` when there is none for now.
     pub(super) async fn flow(&self, board: &Switchboard) -> Option<Flow> {
+        timeout(WAIT_MAX, self.opened(board)).await.ok().flatten()
+    }
+
+    /// The way there, once its connection stands; `None` where there is none to wait for, and none can be had.
+    pub(super) async fn opened(&self, board: &Switchboard) -> Option<Flow> {
         if matches!(self.options.transport, TrunkTransport::Udp) {
             let (connection, local) = board.outbound.datagrams.clone()?;
             let from = self.address(|at| at.is_ipv4() == local.is_ipv4()).await.ok()?;
             return Some(Flow { connection, transport: Transport::Udp, from, local, held: Arc::default() });
         }
         let mut flows = self.flow.subscribe();
-        let open = flows.wait_for(|flow| flow.as_ref().is_some_and(Flow::is_open));
-        timeout(WAIT_MAX, open).await.ok()?.ok()?.clone()
+        let open = flows.wait_for(|flow| flow.as_ref().is_some_and(Flow::is_open)).await;
+        open.ok()?.clone()
     }
 
     /// Keeps a connection, until the task is ended. By UDP there is none to keep.
@@ -145,7 +187,8 @@ impl Trunk {
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         let local = stream.local_addr()?;
-        let ends = |transport| Ends { transport, from, local, held: Arc::default() };
+        let ping = self.options.registration.is_some().then_some(PING_INTERVAL);
+        let ends = |transport| Ends { transport, from, local, held: Arc::default(), ping };
         let opened = |flow: &Flow| {
             tracing::info!(trunk = self.options.name, "connected to a trunk");
             self.flow.send_replace(Some(flow.clone()));
@@ -186,6 +229,7 @@ mod tests {
             prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
             caller_id: "mcu".into(),
             credentials: None,
+            registration: None,
         })
     }
 

@@ -11,6 +11,7 @@ mod outbound;
 mod phone;
 mod reception;
 mod refusals;
+mod registering;
 mod registrar;
 mod transfer;
 

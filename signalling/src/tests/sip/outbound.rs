@@ -10,7 +10,7 @@ pub(super) const SDP_TYPE: &str = "Content-Type: application/sdp\r\n";
 /// Where nothing of the node's may ever go.
 pub(super) const ELSEWHERE: &str = "Contact: <sip:gw@192.0.2.1:5070;transport=tcp>\r\n";
 
-fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool) -> OutboundOptions {
+pub(super) fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool) -> OutboundOptions {
     let trunk = TrunkOptions {
         name: "test".into(),
         host: "127.0.0.1".into(),
@@ -24,6 +24,7 @@ fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool) -> Outboun
             password: Secret::new("secret".into()),
             dangerous_md5,
         }),
+        registration: None,
     };
     let rules = Rules {
         domains: vec!["trunk.example.org".into(), "other.example.org".into()],
