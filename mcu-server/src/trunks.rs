@@ -60,6 +60,7 @@ pub fn outbound(section: &SipSection, identity: &Identity) -> Result<OutboundOpt
             minutes_max: rules.minutes_max,
         },
         trunks,
+        dns_servers: section.dns_servers.clone(),
     })
 }
 
@@ -80,7 +81,7 @@ fn options(trunk: &TrunkSection, identity: &Identity) -> Result<TrunkOptions, Tr
     Ok(TrunkOptions {
         name: trunk.name.clone(),
         host: trunk.host.clone(),
-        port: trunk.port(),
+        port: trunk.port,
         transport: match trunk.transport {
             TrunkKind::Tls => TrunkTransport::Tls(identity.trunk(trunk.ca.as_deref())?),
             TrunkKind::DangerousTcp => TrunkTransport::Tcp,

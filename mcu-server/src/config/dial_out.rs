@@ -59,7 +59,7 @@ pub struct TrunkSection {
     pub name: String,
     /// Its name or address.
     pub host: String,
-    /// Its port; unset: 5061 of TLS, else 5060.
+    /// Its port; unset: where DNS says, else 5061 of TLS, else 5060.
     #[serde(default)]
     pub port: Option<u16>,
     /// How it is spoken to.
@@ -127,11 +127,6 @@ impl DialOutSection {
 }
 
 impl TrunkSection {
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.transport == TrunkKind::Tls { 5061 } else { 5060 })
-    }
-
     /// The host of addresses that it takes.
     pub fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.host)

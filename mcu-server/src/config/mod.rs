@@ -216,10 +216,7 @@ mod tests {
         let tls = "[sip]\ntls_port = 5061\ndangerous_unverified_peers = true\n";
         let config = load(&format!("{tls}{TRUNK}")).expect("valid");
         let trunk = &config.sip.trunks[0];
-        assert_eq!(
-            (trunk.transport, trunk.port(), trunk.domain()),
-            (TrunkKind::Tls, 5061, "trunk.example.org")
-        );
+        assert_eq!((trunk.transport, trunk.domain()), (TrunkKind::Tls, "trunk.example.org"));
         assert!(config.sip.dial_out.domains.is_empty() && config.sip.dial_out.prefixes.is_empty(), "nobody");
         let keys = |toml: &str| {
             let config = load(toml).expect("valid");
@@ -283,6 +280,19 @@ mod tests {
         ] {
             let text = load(&format!("{tls}{TRUNK}{odd}")).expect_err(&odd).to_string();
             assert!(text.contains(&format!("sip.trunks.{key}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn name_servers_are_addresses_with_ports() {
+        let of = |list: &str| load(&format!("[sip]\ndns_servers = [{list}]"));
+        let config = of("\"192.0.2.53:53\", \"[2001:db8::53]:5353\"").expect("two");
+        assert_eq!(config.sip.dns_servers.len(), 2);
+        for odd in
+            ["\"192.0.2.53\"", "\"ns.example.org:53\"", "\"192.0.2.53:0\"", &["\"[::1]:53\""; 5].join(", ")]
+        {
+            let text = of(odd).expect_err(odd).to_string();
+            assert!(text.contains("sip.dns_servers"), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use mcu_core::media::frame::Size;
 use serde::{Deserialize, Serialize};
 use signalling::sip::registrar::EXPIRES_MIN;
 use signalling::sip::registrar::devices::Devices;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// `[server]`: where the node listens for words.
@@ -120,6 +120,8 @@ pub struct SipSection {
     pub dial_out: DialOutSection,
     /// By which ways.
     pub trunks: Vec<TrunkSection>,
+    /// Name servers that are asked where trunks without a port are; none: those of the system.
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 impl Default for SipSection {
@@ -143,6 +145,7 @@ impl Default for SipSection {
             prompts_dir: None,
             dial_out: DialOutSection::default(),
             trunks: Vec::new(),
+            dns_servers: Vec::new(),
         }
     }
 }
@@ -205,6 +208,12 @@ impl SipSection {
             return Err(ConfigError::value(
                 "sip.rtp_ports",
                 "must be the first and the last port, from 1024 on",
+            ));
+        }
+        if self.dns_servers.len() > 4 || self.dns_servers.iter().any(|at| at.port() == 0) {
+            return Err(ConfigError::value(
+                "sip.dns_servers",
+                "must be up to four addresses with their ports",
             ));
         }
         self.dial_out.check()?;

@@ -14,8 +14,10 @@ mod challenge;
 mod coming_in;
 mod dialling;
 mod digest;
+mod names;
 mod registering;
 mod registration;
+mod targets;
 mod trunk;
 mod way;
 
@@ -42,6 +44,7 @@ use mcu_core::conference::roster::{DisplayName, Role};
 use mcu_core::id::ParticipantId;
 use mcu_core::limits::SIP_CALLS_MAX;
 use mcu_core::time::Mono;
+use names::Names;
 use rsipstack::platform::CancellationToken;
 use rsipstack::transport::SipConnection;
 use std::net::SocketAddr;
@@ -62,6 +65,8 @@ pub struct OutboundOptions {
     pub rules: Rules,
     /// The ways there are.
     pub trunks: Vec<TrunkOptions>,
+    /// Name servers that are asked where trunks are which have no port; none: those of the system.
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 /// Why somebody is not called. Each names the rule.
@@ -134,6 +139,8 @@ pub(super) struct Outbound {
     trunks: Vec<Arc<Trunk>>,
     /// The socket that datagrams of ours leave by, and where it is bound.
     datagrams: Option<(SipConnection, SocketAddr)>,
+    /// Who knows where trunks are that have a name and no port; none: as if DNS had no more than their addresses.
+    names: Option<Names>,
     pub(super) book: Book,
     /// One for each call that may be made at a time.
     places: Arc<Semaphore>,
@@ -176,7 +183,12 @@ impl Rates {
 impl Outbound {
     /// With a connection to each trunk still to be made, by [`Self::connect`].
     pub(super) fn new(options: OutboundOptions, datagrams: Option<(SipConnection, SocketAddr)>) -> Self {
-        let OutboundOptions { rules, trunks } = options;
+        let OutboundOptions { rules, trunks, dns_servers } = options;
+        let names = trunks.iter().any(TrunkOptions::is_looked_up).then(|| Names::new(&dns_servers));
+        let names = names.transpose().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no name server is known: trunks are where their names' addresses are");
+            None
+        });
         let rates = Rates::new(rules.room_calls_per_minute.max(1), rules.calls_per_minute.max(1));
         Self {
             places: Arc::new(Semaphore::new(rules.calls_max.min(SIP_CALLS_MAX))),
@@ -185,6 +197,7 @@ impl Outbound {
             book: Book::default(),
             rules,
             datagrams,
+            names,
             leaving: CancellationToken::new(),
         }
     }

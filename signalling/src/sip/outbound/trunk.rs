@@ -4,8 +4,8 @@
 //! Thread: the server's runtime. Bounds: `limits::SIP_TRUNKS_MAX` connections, [`CONNECT_TIME_MAX`] for one, [`PAUSE_MAX`] between two attempts,
 //! [`WAIT_MAX`] for a call until there is one.
 //!
-//! What comes by the connection is taken as what comes by any (`intake`): a trunk may call as well. Its name is the only one that the node
-//! ever looks up, and it is the operator's.
+//! What comes by the connection is taken as what comes by any (`intake`): a trunk may call as well. Its name, and what DNS names in its
+//! place (`names`), are the only ones that the node ever looks up; where there are several servers, the next is tried where one cannot be connected to.
 
 use super::super::flow::Flow;
 use super::super::streams::{self, Ends};
@@ -18,18 +18,23 @@ use rsipstack::sip::Transport;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// How long a name may take to be looked up, a connection to be made, and TLS to be agreed; each.
+/// How long the addresses of a name may take to be looked up, a connection to be made, and TLS to be agreed; each.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long it may take to look up where a name's servers are: three rounds of questions.
+const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(12);
+/// Addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 4;
 /// Between two attempts: first this, doubled each time, and never longer than that.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -58,8 +63,8 @@ pub struct TrunkOptions {
     pub name: String,
     /// Its name or address.
     pub host: String,
-    /// Its port.
-    pub port: u16,
+    /// Its port; `None`: where DNS says (RFC 3263), else the usual one of the transport.
+    pub port: Option<u16>,
     /// How it is spoken to.
     pub transport: TrunkTransport,
     /// The host of addresses that it takes, in small letters.
@@ -77,6 +82,26 @@ pub struct TrunkOptions {
 impl fmt::Debug for TrunkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrunkOptions").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl TrunkOptions {
+    /// Whether DNS is asked for more than the addresses of its name.
+    pub(super) fn is_looked_up(&self) -> bool {
+        self.port.is_none() && self.host.parse::<IpAddr>().is_err()
+    }
+
+    const fn protocol(&self) -> Transport {
+        match self.transport {
+            TrunkTransport::Tls(_) => Transport::Tls,
+            TrunkTransport::Tcp => Transport::Tcp,
+            TrunkTransport::Udp => Transport::Udp,
+        }
+    }
+
+    /// RFC 3261 §19.1.2.
+    const fn usual_port(&self) -> u16 {
+        if matches!(self.transport, TrunkTransport::Tls(_)) { 5_061 } else { 5_060 }
     }
 }
 
@@ -149,7 +174,8 @@ impl Trunk {
     pub(super) async fn opened(&self, board: &Switchboard) -> Option<Flow> {
         if matches!(self.options.transport, TrunkTransport::Udp) {
             let (connection, local) = board.outbound.datagrams.clone()?;
-            let from = self.address(|at| at.is_ipv4() == local.is_ipv4()).await.ok()?;
+            let found = self.addresses(board).await.ok()?;
+            let from = found.into_iter().find(|at| at.is_ipv4() == local.is_ipv4())?;
             return Some(Flow { connection, transport: Transport::Udp, from, local, held: Arc::default() });
         }
         let mut flows = self.flow.subscribe();
@@ -180,39 +206,76 @@ impl Trunk {
         }
     }
 
-    /// One connection, from its beginning to its end.
+    /// One connection, from its beginning to its end, to the first of its addresses where there is one.
     async fn converse(&self, board: &Arc<Switchboard>) -> io::Result<()> {
-        let from = self.address(|_| true).await?;
+        let mut failed = io::ErrorKind::NotFound.into();
+        for from in self.addresses(board).await? {
+            match self.connect(from).await {
+                Ok(connected) => return self.exchange(connected, from, board).await,
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn connect(&self, from: SocketAddr) -> io::Result<Connected> {
         let stream = timeout(CONNECT_TIME_MAX, TcpStream::connect(from)).await??;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         let local = stream.local_addr()?;
+        let TrunkTransport::Tls(config) = &self.options.transport else {
+            return Ok(Connected::Tcp(stream, local));
+        };
+        // RFC 5922 §4: of the name that the operator wrote, wherever DNS led.
+        let name = ServerName::try_from(self.options.host.clone()).map_err(io::Error::other)?;
+        let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        Ok(Connected::Tls(Box::new(timeout(CONNECT_TIME_MAX, connecting).await??), local))
+    }
+
+    async fn exchange(
+        &self,
+        connected: Connected,
+        from: SocketAddr,
+        board: &Arc<Switchboard>,
+    ) -> io::Result<()> {
         let ping = self.options.registration.is_some().then_some(PING_INTERVAL);
-        let ends = |transport| Ends { transport, from, local, held: Arc::default(), ping };
+        let transport = self.options.protocol();
+        let ends = |local| Ends { transport, from, local, held: Arc::default(), ping };
         let opened = |flow: &Flow| {
             tracing::info!(trunk = self.options.name, "connected to a trunk");
             self.flow.send_replace(Some(flow.clone()));
         };
-        match &self.options.transport {
-            TrunkTransport::Tls(config) => {
-                let name = ServerName::try_from(self.options.host.clone()).map_err(io::Error::other)?;
-                let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-                let stream = timeout(CONNECT_TIME_MAX, connecting).await??;
-                streams::exchange(stream, ends(Transport::Tls), board, opened).await
-            }
-            TrunkTransport::Tcp | TrunkTransport::Udp => {
-                streams::exchange(stream, ends(Transport::Tcp), board, opened).await
-            }
+        match connected {
+            Connected::Tls(stream, local) => streams::exchange(*stream, ends(local), board, opened).await,
+            Connected::Tcp(stream, local) => streams::exchange(stream, ends(local), board, opened).await,
         }
     }
 
-    /// Where it is now.
-    async fn address(&self, fits: impl Fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {
-        let found =
-            timeout(CONNECT_TIME_MAX, lookup_host((&*self.options.host, self.options.port))).await??;
-        let mut found = found.filter(fits);
-        found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    /// Where it is now, the first to be tried first; not none.
+    async fn addresses(&self, board: &Switchboard) -> io::Result<Vec<SocketAddr>> {
+        let options = &self.options;
+        let named = match board.outbound.names.as_ref().filter(|_| options.is_looked_up()) {
+            Some(names) => {
+                let found = names.find(&options.host, options.protocol());
+                timeout(LOOK_UP_TIME_MAX, found).await.ok().flatten()
+            }
+            None => None,
+        };
+        let found = match named {
+            Some(found) => found,
+            None => {
+                let at = (&*options.host, options.port.unwrap_or_else(|| options.usual_port()));
+                timeout(CONNECT_TIME_MAX, lookup_host(at)).await??.take(ADDRESSES_MAX).collect()
+            }
+        };
+        if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
     }
+}
+
+/// A connection that has been made, and our end of it.
+enum Connected {
+    Tls(Box<TlsStream<TcpStream>>, SocketAddr),
+    Tcp(TcpStream, SocketAddr),
 }
 
 #[cfg(test)]
@@ -223,7 +286,7 @@ mod tests {
         Trunk::new(TrunkOptions {
             name: "test".into(),
             host: "192.0.2.1".into(),
-            port: 5060,
+            port: Some(5_060),
             transport: TrunkTransport::Tcp,
             domain: domain.into(),
             prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),

@@ -7,6 +7,7 @@ mod calls;
 mod calls_told;
 mod crowds;
 mod late_offers;
+mod names;
 mod outbound;
 mod phone;
 mod reception;

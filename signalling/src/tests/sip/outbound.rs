@@ -14,7 +14,7 @@ pub(super) fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool)
     let trunk = TrunkOptions {
         name: "test".into(),
         host: "127.0.0.1".into(),
-        port,
+        port: Some(port),
         transport,
         domain: "trunk.example.org".into(),
         prefixes: vec!["+49".into()],
@@ -34,7 +34,7 @@ pub(super) fn options(port: u16, transport: TrunkTransport, dangerous_md5: bool)
         calls_per_minute: 10,
         minutes_max: 240,
     };
-    OutboundOptions { rules, trunks: vec![trunk] }
+    OutboundOptions { rules, trunks: vec![trunk], dns_servers: Vec::new() }
 }
 
 /// A node, and the gateway that it is connected to.
@@ -63,7 +63,7 @@ pub(super) fn wanted(to: &str, name: &str) -> Order {
     }
 }
 
-fn begin(exchange: &Exchange) -> CallId {
+pub(super) fn begin(exchange: &Exchange) -> CallId {
     let order = wanted("sip:+4940123@trunk.example.org", "Telephone");
     outbound::order(&exchange.state, order).expect("it is made")
 }
