@@ -37,14 +37,14 @@ pub const SIP_HEADER_LINES_MAX: usize = 128;
 /// SIP transactions at a time, those that are over but still remembered (32 s) with them: 60 calls a second come and go, and
 /// what is remembered of a flood stays under 64 MiB.
 pub const SIP_TRANSACTIONS_MAX: usize = 8_192;
-/// TCP and TLS connections to the SIP ports at a time on which no device is registered: every call, and some between calls. One by TLS
+/// TCP, TLS and WebSocket connections to the SIP ports at a time on which no device is registered: every call, and some between calls. One by TLS
 /// takes 34 KiB, so that strangers have 64 MiB at most.
 pub const SIP_CONNECTIONS_MAX: usize = 1_800;
 /// Devices that may register: a large site. Three KiB each once they have, by UDP.
 pub const SIP_DEVICES_MAX: usize = 5_000;
 /// Addresses at which one device is registered at a time: its telephones, and those that it had before it was restarted.
 pub const SIP_BINDINGS_PER_DEVICE_MAX: usize = 4;
-/// TCP and TLS connections on which devices are registered, apart from the others: strangers cannot take their places.
+/// TCP, TLS and WebSocket connections on which devices are registered, apart from the others: strangers cannot take their places.
 pub const SIP_DEVICE_CONNECTIONS_MAX: usize = SIP_DEVICES_MAX;
 /// ICE candidates of one media line of a SIP device that are checked, the best first: interfaces, each by itself, by STUN and by TURN.
 pub const SIP_ICE_CANDIDATES_MAX: usize = 16;

@@ -22,6 +22,8 @@ pub fn start(section: &LogSection) -> Result<(), LevelError> {
     let filter = filter.add_directive("str0m=warn".parse().expect("a constant directive parses"));
     // The library quotes whole messages, names and PINs with them, from `warn` on.
     let filter = filter.add_directive("rsipstack=off".parse().expect("a constant directive parses"));
+    // At `trace` it quotes what clients say.
+    let filter = filter.add_directive("tungstenite=info".parse().expect("a constant directive parses"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let text = match section.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

@@ -11,7 +11,7 @@ use crate::trunks::{self, TrunkError};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use signalling::door::connections::Connections;
-use signalling::sip::{self, SipError, SipOptions, SipServer};
+use signalling::sip::{self, SipError, SipOptions, SipServer, WebSocketOptions};
 use signalling::state::ApiState;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -158,15 +158,16 @@ async fn start_sip(
     for (key, means) in section.dangers() {
         tracing::warn!(key, means, "loosened");
     }
-    let tls = match section.tls_port {
-        0 => None,
-        port => Some((port, identity.sip(section.tls_client_ca.as_deref())?)),
-    };
     let set = |port: u16| (port != 0).then_some(port);
+    let tls = || identity.sip(section.tls_client_ca.as_deref());
+    let origins = section.wss_origins.clone();
     let options = SipOptions {
         bind: config.server.bind,
         host: node::sip_host(config).map_err(StartError::NoAddress)?,
-        tls,
+        tls: set(section.tls_port).map(|port| tls().map(|tls| (port, tls))).transpose()?,
+        wss: set(section.wss_port)
+            .map(|port| tls().map(|tls| WebSocketOptions { port, tls, origins }))
+            .transpose()?,
         tcp_port: set(section.dangerous_tcp_port),
         udp_port: set(section.dangerous_udp_port),
         bfcp_port: set(section.bfcp_port),

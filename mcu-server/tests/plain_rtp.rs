@@ -141,6 +141,7 @@ async fn telephones_without_srtp_are_heard_and_told_of() {
         bind: HERE,
         host: "localhost".into(),
         tls: None,
+        wss: None,
         tcp_port: None,
         udp_port: Some(0),
         bfcp_port: None,

@@ -94,6 +94,7 @@ async fn serve(folder: &Path, client_ca: Option<&Path>) -> SipServer {
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost".into(),
         tls: Some((0, identity.sip(client_ca).expect("a configuration"))),
+        wss: None,
         tcp_port: None,
         udp_port: None,
         bfcp_port: None,

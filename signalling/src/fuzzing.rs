@@ -14,7 +14,7 @@ use crate::room::{Alias, Pin, RoomTitle};
 use crate::sdp::{MID_CHARS_MAX, precheck};
 use crate::secret::Secret;
 use crate::sip::address::{Dialled, dialled};
-use crate::sip::framing::{Frame, Framer};
+use crate::sip::framing::{Frame, FrameError, Framer, alone};
 use crate::sip::registrar::digest::Credentials;
 use crate::sip::registrar::fields::{Contacts, contacts};
 use crate::state::{ApiState, Clock, RouterOptions};
@@ -205,6 +205,14 @@ pub fn sip_frames(data: &[u8]) {
         let Frame::Message(message) = frame else { continue };
         assert!(message.len() <= SIP_HEADER_BYTES_MAX + SDP_BYTES_MAX);
         assert_eq!(read(&mut std::iter::once(&message[..])), (vec![Frame::Message(message.clone())], None));
+    }
+    // What is one message by itself is one in a stream, but for a length that it had no more room to say.
+    if let Ok(Some(frame)) = alone(stream.to_vec().into()) {
+        let (frames, error) = match &frame {
+            Frame::Message(message) => read(&mut std::iter::once(&message[..])),
+            Frame::Ping => read(&mut std::iter::once(stream)),
+        };
+        assert!(frames == [frame] || error == Some(FrameError::HeaderTooLarge));
     }
 }
 

@@ -61,7 +61,7 @@ pub struct SipDevice {
 /// An address at which a device is registered; the address itself is not told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SipBinding {
-    /// `tls`, `tcp` or `udp`.
+    /// `tls`, `wss`, `tcp` or `udp`.
     pub transport: String,
     /// Unix seconds at which it came; it has come again since.
     pub since: u64,

@@ -159,6 +159,37 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_may_call_are_named_by_their_origins() {
+        let wss = "[sip]\nwss_port = 5063\n";
+        let text = load(wss).expect_err("who may call?").to_string();
+        assert!(text.contains("sip.wss_port") && text.contains("dangerous_unverified_peers"), "{text}");
+        let open = format!("{wss}dangerous_unverified_peers = true\n");
+        let config = load(&open).expect("valid");
+        assert!(config.sip.is_on() && config.sip.wss_origins.is_empty(), "no page, unless it is named");
+        let text = load(&format!("{open}tls_port = 5063")).expect_err("taken").to_string();
+        assert!(text.contains("sip.wss_port"), "{text}");
+        for origin in
+            ["https://phones.example.org", "https://phones.example.org:8443", "http://localhost:8080"]
+        {
+            assert!(load(&format!("{open}wss_origins = [\"{origin}\"]")).is_ok(), "{origin}");
+        }
+        for odd in [
+            "",
+            "*",
+            "null",
+            "phones.example.org",
+            "https://",
+            "https://phones.example.org/",
+            "https://Phones.example.org",
+            "https://phones.example.org:443",
+            "wss://phones.example.org",
+        ] {
+            let text = load(&format!("{open}wss_origins = [\"{odd}\"]")).expect_err(odd).to_string();
+            assert!(text.contains("sip.wss_origins"), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_loosened_by_name_is_named() {
         let dangers = |toml: &str| {
             let config = load(toml).expect("valid");

@@ -90,6 +90,10 @@ pub struct SipSection {
     pub tls_client_ca: Option<PathBuf>,
     /// TLS without a certificate of the other side: anybody may call.
     pub dangerous_unverified_peers: bool,
+    /// Port of SIP over WebSocket and TLS; 0: off. Certificate and peers as with `tls_port`.
+    pub wss_port: u16,
+    /// Origins of the pages that may connect there.
+    pub wss_origins: Vec<String>,
     /// Port of SIP over UDP, in the clear; 0: off.
     pub dangerous_udp_port: u16,
     /// Port of SIP over TCP, in the clear; 0: off.
@@ -130,6 +134,8 @@ impl Default for SipSection {
             tls_port: 0,
             tls_client_ca: None,
             dangerous_unverified_peers: false,
+            wss_port: 0,
+            wss_origins: Vec::new(),
             dangerous_udp_port: 0,
             dangerous_tcp_port: 0,
             dangerous_plain_rtp: false,
@@ -153,7 +159,10 @@ impl Default for SipSection {
 impl SipSection {
     /// Whether any port is set.
     pub const fn is_on(&self) -> bool {
-        self.tls_port != 0 || self.dangerous_udp_port != 0 || self.dangerous_tcp_port != 0
+        self.tls_port != 0
+            || self.wss_port != 0
+            || self.dangerous_udp_port != 0
+            || self.dangerous_tcp_port != 0
     }
 
     /// What has been loosened by name: each key, and what follows from it.
@@ -179,10 +188,12 @@ impl SipSection {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.tls_port != 0 && self.tls_client_ca.is_none() && !self.dangerous_unverified_peers {
-            let text = "anybody could call: set sip.tls_client_ca to the CA of those who may, or \
-                        sip.dangerous_unverified_peers = true";
-            return Err(ConfigError::value("sip.tls_port", text));
+        for (key, port) in [("sip.tls_port", self.tls_port), ("sip.wss_port", self.wss_port)] {
+            if port != 0 && self.tls_client_ca.is_none() && !self.dangerous_unverified_peers {
+                let text = "anybody could call: set sip.tls_client_ca to the CA of those who may, or \
+                            sip.dangerous_unverified_peers = true";
+                return Err(ConfigError::value(key, text));
+            }
         }
         if self.tls_client_ca.is_some() && self.dangerous_unverified_peers {
             let text = "excludes sip.tls_client_ca: peers are verified, or they are not";
@@ -190,6 +201,13 @@ impl SipSection {
         }
         if self.tls_port != 0 && self.tls_port == self.dangerous_tcp_port {
             return Err(ConfigError::value("sip.dangerous_tcp_port", "is the port of TLS"));
+        }
+        if self.wss_port != 0 && [self.tls_port, self.dangerous_tcp_port].contains(&self.wss_port) {
+            return Err(ConfigError::value("sip.wss_port", "is a port of TLS or TCP"));
+        }
+        if !self.wss_origins.iter().all(|origin| is_origin(origin)) {
+            let text = "must be origins as browsers write them: https://phones.example.org, with a port where it is not the usual one";
+            return Err(ConfigError::value("sip.wss_origins", text));
         }
         if let Err(error) = Devices::parse("", &self.realm) {
             return Err(ConfigError::value("sip.realm", &error.to_string()));
@@ -229,6 +247,16 @@ impl SipSection {
 pub(super) fn is_host(host: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
     (1..=253).contains(&host.len()) && host.chars().all(part)
+}
+
+/// RFC 6454 §6.2, as far as pages have them: anything else would never match.
+fn is_origin(origin: &str) -> bool {
+    let (host, usual_port) = match origin.split_once("://") {
+        Some(("https", host)) => (host, ":443"),
+        Some(("http", host)) => (host, ":80"),
+        _ => return false,
+    };
+    is_host(host) && !host.ends_with(usual_port) && !host.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// `[[ice_servers]]`: a STUN or TURN server that clients are told about.

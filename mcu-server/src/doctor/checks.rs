@@ -127,6 +127,7 @@ fn ports(config: &Config, say: &mut dyn FnMut(Finding)) {
     let sip = &config.sip;
     for (what, port, key) in [
         ("SIP port, TLS", sip.tls_port, "sip.tls_port"),
+        ("SIP port, WebSocket", sip.wss_port, "sip.wss_port"),
         ("SIP port, TCP", sip.dangerous_tcp_port, "sip.dangerous_tcp_port"),
     ] {
         if port != 0 {

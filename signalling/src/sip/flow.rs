@@ -1,6 +1,6 @@
 //! The way that a message came by, which answers and requests of ours go back.
 //!
-//! Flow: `datagrams`, `streams`, `outbound::trunk` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is
+//! Flow: `datagrams`, `streams`, `websocket`, `outbound::trunk` -> [`Flow`] -> `intake`, `call`. A message without one does not exist here, so nothing is
 //! ever sent but where something came from, and to the trunks of the configuration.
 
 use super::framing::PING;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Flow {
     /// What carries answers and requests of ours.
     pub(super) connection: SipConnection,
-    /// UDP, TCP or TLS.
+    /// UDP, TCP, TLS, or WebSocket over TLS.
     pub(super) transport: Transport,
     /// The other end, as the kernel saw it.
     pub(crate) from: SocketAddr,
@@ -58,7 +58,12 @@ impl Held {
 impl Flow {
     /// Whether nobody in between reads along.
     pub(super) const fn is_secure(&self) -> bool {
-        matches!(self.transport, Transport::Tls)
+        matches!(self.transport, Transport::Tls | Transport::Wss)
+    }
+
+    /// Whether anybody but its connection holds it: a call, or a registered address.
+    pub(super) fn is_kept(&self) -> bool {
+        Arc::strong_count(&self.held) > 1
     }
 
     /// Whether anything can still leave by it. Of datagrams nobody knows.
@@ -107,16 +112,14 @@ impl Flow {
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     host: Host,
-    ports: [(Transport, u16); 3],
+    ports: [(Transport, u16); 4],
 }
 
 impl Told {
-    /// `host` is an address or a name; ports are 0 where the transport is not served.
-    pub(super) fn new(host: &str, udp: u16, tcp: u16, tls: u16) -> Self {
-        Self {
-            host: named(host),
-            ports: [(Transport::Udp, udp), (Transport::Tcp, tcp), (Transport::Tls, tls)],
-        }
+    /// `host` is an address or a name; `ports` says 0 of a transport that is not served.
+    pub(super) fn new(host: &str, ports: impl Fn(Transport) -> u16) -> Self {
+        let served = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Wss];
+        Self { host: named(host), ports: served.map(|transport| (transport, ports(transport))) }
     }
 
     /// The host alone.
@@ -135,6 +138,8 @@ impl Told {
         let scheme = if dialled.scheme == Some(Scheme::Sips) { Scheme::Sips } else { Scheme::Sip };
         let params = match transport {
             Transport::Udp => Vec::new(),
+            // RFC 7118 §5.2.2: addresses know one name for both kinds of WebSocket.
+            Transport::Wss => vec![Param::Transport(Transport::Ws)],
             other => vec![Param::Transport(other)],
         };
         Uri {
@@ -234,12 +239,18 @@ mod tests {
             let text = format!("OPTIONS {uri} SIP/2.0\r\nContent-Length: 0\r\n\r\n");
             Request::try_from(text.as_str()).expect("a fair request")
         };
-        let told = Told::new("mcu.example.org", 5060, 5060, 5061);
+        let told = Told::new("mcu.example.org", |transport| match transport {
+            Transport::Tls => 5061,
+            Transport::Wss => 5063,
+            _ => 5060,
+        });
         let contact = |transport, uri: &str| told.contact("daily", transport, &dialled(uri).uri).to_string();
         assert_eq!(contact(Transport::Udp, "sip:daily@x"), "sip:daily@mcu.example.org:5060");
         assert_eq!(contact(Transport::Tls, "sip:daily@x"), "sip:daily@mcu.example.org:5061;transport=TLS");
         assert_eq!(contact(Transport::Tls, "sips:daily@x"), "sips:daily@mcu.example.org:5061;transport=TLS");
-        let v6 = Told::new("2001:db8::1", 5060, 0, 0);
+        assert_eq!(contact(Transport::Wss, "sip:daily@x"), "sip:daily@mcu.example.org:5063;transport=WS");
+        assert_eq!(told.address(Transport::Wss).to_string(), "WSS mcu.example.org:5063");
+        let v6 = Told::new("2001:db8::1", |_| 5060);
         assert_eq!(v6.address(Transport::Udp).to_string(), "UDP [2001:db8::1]:5060");
     }
 }

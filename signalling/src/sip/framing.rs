@@ -1,7 +1,7 @@
-//! Messages in a stream (RFC 3261 §18.3): where one ends and the next begins, by Content-Length alone.
+//! Messages in a stream (RFC 3261 §18.3): where one ends and the next begins, by Content-Length alone; and those that come one by one.
 //!
-//! Flow: bytes of a TCP or TLS connection -> [`Framer`] -> `streams`. Pure: no clock, no socket. Bounds:
-//! `limits::SIP_HEADER_BYTES_MAX`, `limits::SDP_BYTES_MAX`. What has no clear length ends the connection: guessing where a
+//! Flow: bytes of a TCP or TLS connection -> [`Framer`] -> `streams`; a message of a WebSocket -> [`alone`] -> `websocket`. Pure: no clock, no socket.
+//! Bounds: `limits::SIP_HEADER_BYTES_MAX`, `limits::SDP_BYTES_MAX`. What has no clear length ends the connection: guessing where a
 //! message ends is how one is smuggled inside another.
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -28,7 +28,7 @@ pub(crate) enum FrameError {
     /// No end of a header within `limits::SIP_HEADER_BYTES_MAX`.
     #[error("a header is over its limit")]
     HeaderTooLarge,
-    /// No Content-Length, none that is a number, or two that differ.
+    /// No Content-Length, none that is a number, two that differ, or one that contradicts what the message came in.
     #[error("a message has no clear length")]
     NoLength,
     /// The body is over `limits::SDP_BYTES_MAX`.
@@ -98,7 +98,7 @@ impl Framer {
             return Err(FrameError::HeaderTooLarge);
         }
         let Some(header_bytes) = header_bytes else { return Ok(None) };
-        let body_bytes = content_length(&self.buffer[..header_bytes]).ok_or(FrameError::NoLength)?;
+        let body_bytes = content_length(&self.buffer[..header_bytes])?.ok_or(FrameError::NoLength)?;
         if body_bytes > SDP_BYTES_MAX {
             return Err(FrameError::BodyTooLarge { header: self.buffer.split_to(header_bytes).freeze() });
         }
@@ -106,8 +106,41 @@ impl Framer {
     }
 }
 
+/// What came by itself (RFC 7118 §5): a keep-alive, or exactly one message, given back with the Content-Length that it need not have said. `None` is an
+/// answer to a keep-alive.
+///
+/// # Errors
+/// [`FrameError`].
+pub(crate) fn alone(bytes: Bytes) -> Result<Option<Frame>, FrameError> {
+    if bytes == PING {
+        return Ok(Some(Frame::Ping));
+    }
+    if bytes.is_empty() || bytes == PONG {
+        return Ok(None);
+    }
+    let end =
+        bytes.windows(HEADER_END.len()).take(SIP_HEADER_BYTES_MAX).position(|window| window == HEADER_END);
+    let header_bytes = end.map(|end| end + HEADER_END.len()).filter(|bytes| *bytes <= SIP_HEADER_BYTES_MAX);
+    let (header, body) = bytes.split_at(header_bytes.ok_or(FrameError::HeaderTooLarge)?);
+    if header.starts_with(PONG) {
+        return Err(FrameError::NoLength);
+    }
+    if body.len() > SDP_BYTES_MAX {
+        return Err(FrameError::BodyTooLarge { header: Bytes::copy_from_slice(header) });
+    }
+    match content_length(header)? {
+        Some(length) if length == body.len() => Ok(Some(Frame::Message(bytes))),
+        Some(_) => Err(FrameError::NoLength),
+        None => {
+            let (lines, length) = (&header[..header.len() - PONG.len()], body.len());
+            let told = [lines, format!("Content-Length: {length}\r\n\r\n").as_bytes(), body].concat();
+            Ok(Some(Frame::Message(told.into())))
+        }
+    }
+}
+
 /// RFC 3261 §20.14, in its long or short form.
-fn content_length(header: &[u8]) -> Option<usize> {
+fn content_length(header: &[u8]) -> Result<Option<usize>, FrameError> {
     let mut found = None;
     for line in header.split(|byte| *byte == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
@@ -117,12 +150,13 @@ fn content_length(header: &[u8]) -> Option<usize> {
         }
         let value = line[colon + 1..].trim_ascii();
         let digits = !value.is_empty() && value.len() <= 9 && value.iter().all(u8::is_ascii_digit);
-        let length: usize = std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()?;
+        let text = std::str::from_utf8(value).ok().filter(|_| digits);
+        let length: usize = text.and_then(|text| text.parse().ok()).ok_or(FrameError::NoLength)?;
         if found.replace(length).is_some_and(|before| before != length) {
-            return None;
+            return Err(FrameError::NoLength);
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -179,6 +213,53 @@ mod tests {
         ] {
             assert_eq!(with(odd), Err(FrameError::NoLength), "{odd}");
         }
+    }
+
+    fn taken_alone(text: &str) -> Result<Option<Frame>, FrameError> {
+        alone(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn what_comes_alone_is_one_message_and_says_its_length_or_not() {
+        let fair = message("v=0\r\n\r\nx");
+        assert_eq!(taken_alone(&fair), Ok(Some(whole(&fair))));
+        let untold = fair.replace("Content-Length: 8\r\n", "");
+        let told = whole(&fair);
+        assert_eq!(taken_alone(&untold), Ok(Some(told)), "the rest of it is its body");
+        assert_eq!(
+            taken_alone(&message("").replace("Content-Length: 0\r\n", "")),
+            Ok(Some(whole(&message(""))))
+        );
+        for odd in [
+            format!("{fair}{fair}"),
+            format!("{fair}\r\n"),
+            format!("\r\n{fair}"),
+            format!("\r\n\r\n{fair}"),
+            fair.replace(": 8", ": 7"),
+            fair.replace(": 8", ": 9"),
+            fair.replace(": 8", ": x"),
+            fair.replace(": 8", ": 8\r\nl: 0"),
+        ] {
+            assert_eq!(taken_alone(&odd), Err(FrameError::NoLength), "{odd}");
+        }
+        assert_eq!(taken_alone("\r\n\r\n"), Ok(Some(Frame::Ping)));
+        for nothing in ["", "\r\n"] {
+            assert_eq!(taken_alone(nothing), Ok(None), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_alone_has_the_same_limits() {
+        let header = |bytes: usize| {
+            let rest = "BYE sip:a@b SIP/2.0\r\nX: \r\nl: 0\r\n\r\n".len();
+            format!("BYE sip:a@b SIP/2.0\r\nX: {}\r\nl: 0\r\n\r\n", "x".repeat(bytes - rest))
+        };
+        assert!(taken_alone(&header(SIP_HEADER_BYTES_MAX)).is_ok(), "the control: just fits");
+        assert_eq!(taken_alone(&header(SIP_HEADER_BYTES_MAX + 1)), Err(FrameError::HeaderTooLarge));
+        assert_eq!(taken_alone("BYE sip:a@b SIP/2.0\r\n"), Err(FrameError::HeaderTooLarge), "it never ends");
+        assert!(taken_alone(&message(&"x".repeat(SDP_BYTES_MAX))).is_ok(), "the control: just fits");
+        let large = message(&"x".repeat(SDP_BYTES_MAX + 1));
+        assert!(matches!(taken_alone(&large), Err(FrameError::BodyTooLarge { .. })));
     }
 
     #[test]

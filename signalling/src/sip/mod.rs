@@ -1,7 +1,7 @@
 //! SIP (RFC 3261): room systems and telephones come in by an INVITE, theirs or ours, and devices of one's own register. A user agent and a
 //! registrar, and nothing else.
 //!
-//! Flow: sockets (`datagrams`, `streams`) -> `intake`, which counts and parses -> the library's transactions -> `switchboard`
+//! Flow: sockets (`datagrams`, `streams`, `websocket`) -> `intake`, which counts and parses -> the library's transactions -> `switchboard`
 //! -> `registrar`, or `call`, one task each -> the door, then [`Command`](crate::command::Command)s, as for a browser; and from the API
 //! -> `outbound` -> `call`. Thread: the server's runtime.
 //! Bounds: each file names its own; those of the whole stand in `mcu_core::limits`. `docs/SIP.md` says what is spoken.
@@ -33,6 +33,7 @@ mod sharing;
 mod streams;
 mod switchboard;
 mod transfer;
+mod websocket;
 mod within;
 
 pub use outbound::{
@@ -57,6 +58,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use streams::Carrier;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -71,13 +73,15 @@ pub struct SipOptions {
     pub host: String,
     /// Port of TLS, and its configuration, which says whether peers must show certificates.
     pub tls: Option<(u16, Arc<ServerConfig>)>,
+    /// WebSocket over TLS.
+    pub wss: Option<WebSocketOptions>,
     /// Port of TCP without protection.
     pub tcp_port: Option<u16>,
     /// Port of UDP without protection.
     pub udp_port: Option<u16>,
     /// Port of BFCP, by UDP and TCP.
     pub bfcp_port: Option<u16>,
-    /// TCP and TLS connections of one address at a time; 0: as many as of all.
+    /// TCP, TLS and WebSocket connections of one address at a time; 0: as many as of all.
     pub connections_per_address_max: usize,
     /// RFC 3261 §17 T1: the round trip that retransmissions begin with; 64 of it are the longest wait. 500 ms but in tests.
     pub t1: Duration,
@@ -85,6 +89,22 @@ pub struct SipOptions {
     pub counters: Arc<SipCounters>,
     /// Whom the node may call, and by which ways.
     pub outbound: OutboundOptions,
+}
+
+/// Where and for whom SIP over WebSocket is served.
+pub struct WebSocketOptions {
+    /// The port.
+    pub port: u16,
+    /// Its TLS, which says whether peers must show certificates.
+    pub tls: Arc<ServerConfig>,
+    /// Origins of the pages that may connect, as browsers write them.
+    pub origins: Vec<String>,
+}
+
+impl fmt::Debug for WebSocketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketOptions").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for SipOptions {
@@ -100,7 +120,7 @@ pub const T1: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 #[error("SIP over {transport} on {address}: {source}; choose another port in [sip]")]
 pub struct SipError {
-    /// UDP, TCP or TLS.
+    /// UDP, TCP, TLS or WSS.
     pub transport: &'static str,
     /// Where.
     pub address: SocketAddr,
@@ -131,14 +151,7 @@ impl SipServer {
     /// [`SipError`]; ports that were taken are free again.
     pub async fn start(state: ApiState, options: SipOptions) -> Result<Self, SipError> {
         let bind = options.bind;
-        let tls = match options.tls {
-            Some((port, config)) => Some((listen("TLS", bind, port).await?, TlsAcceptor::from(config))),
-            None => None,
-        };
-        let tcp = match options.tcp_port {
-            Some(port) => Some(listen("TCP", bind, port).await?),
-            None => None,
-        };
+        let listening = listening(&options).await?;
         let udp = match options.udp_port {
             Some(port) => {
                 let socket = Arc::new(bound("UDP", bind, port)?.0);
@@ -154,18 +167,19 @@ impl SipServer {
             None => None,
         };
 
-        let addresses: Vec<_> = [
-            tls.as_ref().map(|((_, address), _)| ("TLS", *address)),
-            tcp.as_ref().map(|(_, address)| ("TCP", *address)),
+        let of_datagrams = [
             udp.as_ref().map(|(_, (_, address))| ("UDP", *address)),
             floors.as_ref().map(|floors| ("BFCP", SocketAddr::new(bind, floors.port()))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let port =
-            |name| addresses.iter().find(|(transport, _)| *transport == name).map_or(0, |(_, at)| at.port());
-        let told = Told::new(&options.host, port("UDP"), port("TCP"), port("TLS"));
+        ];
+        let addresses: Vec<_> = listening
+            .iter()
+            .map(|(name, (_, address), _)| (*name, *address))
+            .chain(of_datagrams.into_iter().flatten())
+            .collect();
+        let port = |name: &str| {
+            addresses.iter().find(|(transport, _)| *transport == name).map_or(0, |(_, at)| at.port())
+        };
+        let told = Told::new(&options.host, |transport| port(&transport.to_string()));
 
         let stack = CancellationToken::new();
         let endpoint = endpoint(&stack, options.t1);
@@ -186,16 +200,9 @@ impl SipServer {
             SIP_CONNECTIONS_MAX,
             SIP_DEVICE_CONNECTIONS_MAX,
         );
-        if let Some(((listener, _), acceptor)) = tls {
-            tasks.spawn(streams::serve(
-                listener,
-                Some(acceptor),
-                Arc::clone(&connections),
-                Arc::clone(&board),
-            ));
-        }
-        if let Some((listener, _)) = tcp {
-            tasks.spawn(streams::serve(listener, None, connections, Arc::clone(&board)));
+        for (_, (listener, _), carrier) in listening {
+            let (connections, board) = (Arc::clone(&connections), Arc::clone(&board));
+            tasks.spawn(streams::serve(listener, carrier, connections, board));
         }
         if let Some((socket, connection)) = udp {
             tasks.spawn(datagrams::serve(socket, connection, Arc::clone(&board)));
@@ -211,7 +218,7 @@ impl SipServer {
         Ok(Self { board, tasks, registrations, stack, addresses })
     }
 
-    /// What is served, and where: `UDP`, `TCP`, `TLS`, `BFCP`.
+    /// What is served, and where: `UDP`, `TCP`, `TLS`, `WSS`, `BFCP`.
     pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
         &self.addresses
     }
@@ -264,6 +271,23 @@ fn endpoint(stack: &CancellationToken, t1: Duration) -> Endpoint {
         .with_cancel_token(stack.clone())
         .with_option(option)
         .build()
+}
+
+type Listening = (&'static str, (TcpListener, SocketAddr), Carrier);
+
+/// Takes the ports by which connections come.
+async fn listening(options: &SipOptions) -> Result<Vec<Listening>, SipError> {
+    let acceptor = |config: &Arc<ServerConfig>| TlsAcceptor::from(Arc::clone(config));
+    let tls = options.tls.iter().map(|(port, config)| ("TLS", *port, Carrier::Tls(acceptor(config))));
+    let wss = options.wss.iter().map(|WebSocketOptions { port, tls, origins }| {
+        ("WSS", *port, Carrier::Wss(acceptor(tls), origins.as_slice().into()))
+    });
+    let tcp = options.tcp_port.iter().map(|port| ("TCP", *port, Carrier::Tcp));
+    let mut all = Vec::new();
+    for (name, port, carrier) in tls.chain(wss).chain(tcp) {
+        all.push((name, listen(name, options.bind, port).await?, carrier));
+    }
+    Ok(all)
 }
 
 /// Takes the port of BFCP, by UDP and TCP.

@@ -1,7 +1,7 @@
-//! TCP and TLS connections, to the SIP ports and to trunks: accepted where there is a place, framed, and closed when they say nothing.
+//! TCP and TLS connections, to the SIP ports and to trunks: accepted where there is a place, framed (here, or as WebSockets), and closed when they say nothing.
 //!
-//! Flow: kernel -> **here** -> `intake`, and answers back. Thread: the server's runtime, one task a connection, so that one which
-//! fails fails alone. Bounds: `limits::SIP_CONNECTIONS_MAX` and the bound of an address ([`Connections`]), [`HANDSHAKE_TIME_MAX`] for TLS,
+//! Flow: kernel -> **here**, `websocket` -> `intake`, and answers back. Thread: the server's runtime, one task a connection, so that one which
+//! fails fails alone. Bounds: `limits::SIP_CONNECTIONS_MAX` and the bound of an address ([`Connections`]), [`HANDSHAKE_TIME_MAX`] for TLS and an upgrade,
 //! [`MESSAGE_TIME_MAX`] from a message's first byte to its last, [`WRITE_TIME_MAX`] to take one of ours, [`WRITES_MAX`] of
 //! those waiting, [`IDLE_TIME_MAX`] without a byte for a connection that no call is on.
 //!
@@ -12,6 +12,7 @@ use super::flow::{Flow, Held};
 use super::framing::{Frame, FrameError, Framer, PING, PONG};
 use super::intake;
 use super::switchboard::Switchboard;
+use super::websocket;
 use crate::door::connections::{Connections, Place};
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::Transport;
@@ -31,27 +32,38 @@ use tokio_rustls::TlsAcceptor;
 
 /// Bytes read at a time: a REGISTER, say. Every connection holds as many for as long as it is open.
 const READ_BYTES: usize = 2 * 1024;
-/// How long a TLS handshake may take.
+/// How long a TLS handshake may take, with the upgrade to a WebSocket after it.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a message may take from its first byte to its last.
 const MESSAGE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the other end may take no byte of a message of ours.
-const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may be silent that no call is on; RFC 5626 §4.4.1 has clients say something every two minutes.
-const IDLE_TIME_MAX: Duration = Duration::from_secs(300);
+pub(super) const IDLE_TIME_MAX: Duration = Duration::from_secs(300);
 /// After how much silence the kernel asks whether the other end is there.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
 /// How long a connection that is not read any more is still written to.
-const LINGER_TIME: Duration = Duration::from_millis(500);
+pub(super) const LINGER_TIME: Duration = Duration::from_millis(500);
 /// Messages of ours waiting for one connection; whoever has one more waits.
 const WRITES_MAX: usize = 16;
 /// After an accept that failed (out of descriptors), others get time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the task is ended; `tls` says whether in secret.
+/// What the connections of a listener carry.
+#[derive(Clone)]
+pub(super) enum Carrier {
+    /// Messages in the clear.
+    Tcp,
+    /// Messages in secret.
+    Tls(TlsAcceptor),
+    /// A WebSocket in secret, for pages of these origins.
+    Wss(TlsAcceptor, Arc<[String]>),
+}
+
+/// Accepts until the task is ended.
 pub(super) async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    carrier: Carrier,
     connections: Arc<Connections>,
     board: Arc<Switchboard>,
 ) {
@@ -61,10 +73,10 @@ pub(super) async fn serve(
             continue;
         };
         let Some(place) = connections.admit(from.ip()) else { continue };
-        let (tls, board) = (tls.clone(), Arc::clone(&board));
+        let (carrier, board) = (carrier.clone(), Arc::clone(&board));
         tokio::spawn(async move {
             // Ends in every way that connections end; nobody is told.
-            let _ = converse(stream, from, tls, &board, &Arc::new(place)).await;
+            let _ = converse(stream, from, carrier, &board, &Arc::new(place)).await;
         });
     }
 }
@@ -72,7 +84,7 @@ pub(super) async fn serve(
 async fn converse(
     stream: TcpStream,
     from: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    carrier: Carrier,
     board: &Arc<Switchboard>,
     place: &Arc<Place>,
 ) -> io::Result<()> {
@@ -82,24 +94,25 @@ async fn converse(
     SockRef::from(&stream).set_tcp_keepalive(
         &TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_TIME / 3),
     )?;
-    let held = Held::at(place);
-    match tls {
-        Some(acceptor) => {
+    let ends = |transport| Ends { transport, from, local, held: Held::at(place), ping: None };
+    // Apart: whoever has not shaken hands has no room for messages.
+    match carrier {
+        Carrier::Tcp => Box::pin(exchange(stream, ends(Transport::Tcp), board, |_| ())).await,
+        Carrier::Tls(acceptor) => {
             let stream = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await??;
-            // Apart: whoever has not shaken hands has no room for messages.
-            let ends = Ends { transport: Transport::Tls, from, local, held, ping: None };
-            Box::pin(exchange(stream, ends, board, |_| ())).await
+            Box::pin(exchange(stream, ends(Transport::Tls), board, |_| ())).await
         }
-        None => {
-            let ends = Ends { transport: Transport::Tcp, from, local, held, ping: None };
-            Box::pin(exchange(stream, ends, board, |_| ())).await
+        Carrier::Wss(acceptor, origins) => {
+            let opening = async { websocket::upgrade(acceptor.accept(stream).await?, &origins).await };
+            let socket = timeout(HANDSHAKE_TIME_MAX, opening).await??;
+            Box::pin(websocket::exchange(socket, ends(Transport::Wss), board)).await
         }
     }
 }
 
 /// What a connection connects.
 pub(super) struct Ends {
-    /// TCP or TLS.
+    /// TCP, TLS, or WebSocket over TLS.
     pub(super) transport: Transport,
     /// The other end.
     pub(super) from: SocketAddr,
@@ -114,29 +127,51 @@ pub(super) struct Ends {
 /// Reads and writes until either ends, having told `opened` of the way that there is now. A connection whose way somebody keeps is not idle.
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite>(
     stream: S,
-    Ends { transport, from, local, held, ping: quiet }: Ends,
+    ends: Ends,
     board: &Arc<Switchboard>,
     opened: impl FnOnce(&Flow),
 ) -> io::Result<()> {
-    let (tell, outgoing) = mpsc::channel(WRITES_MAX);
-    let (ping, pings) = mpsc::channel(1);
-    let open = CancellationToken::new();
-    let ended = open.clone().drop_guard();
-    let connection = channel(tell, SipAddr::new(transport, from.into()), open).await?;
-    let flow = Flow { connection, transport, from, local, held };
-    let _leaving = Leaving { board, flow: &flow };
+    let quiet = ends.ping;
+    let (flow, outgoing, open) = open(ends).await?;
     opened(&flow);
+    let (ping, pings) = mpsc::channel(1);
     let (reader, writer) = tokio::io::split(stream);
-    let writing = write(writer, outgoing, pings, quiet);
+    let (reading, writing) = (read(reader, &ping, &flow, board), write(writer, outgoing, pings, quiet));
+    both(board, &flow, open, reading, writing).await?
+}
+
+/// The way that a connection makes, what is to leave by it, and what closes it for others.
+pub(super) async fn open(
+    Ends { transport, from, local, held, ping: _ }: Ends,
+) -> io::Result<(Flow, mpsc::Receiver<TransportEvent>, CancellationToken)> {
+    let (tell, outgoing) = mpsc::channel(WRITES_MAX);
+    let open = CancellationToken::new();
+    let connection = channel(tell, SipAddr::new(transport, from.into()), open.clone()).await?;
+    Ok((Flow { connection, transport, from, local, held }, outgoing, open))
+}
+
+/// Reads and writes until either ends; returns how reading did.
+///
+/// # Errors
+/// That of writing, when that ends first.
+pub(super) async fn both<T>(
+    board: &Switchboard,
+    flow: &Flow,
+    open: CancellationToken,
+    reading: impl Future<Output = T>,
+    writing: impl Future<Output = io::Result<()>>,
+) -> io::Result<T> {
+    let _leaving = Leaving { board, flow };
+    let ended = open.drop_guard();
     tokio::pin!(writing);
     let done = tokio::select! {
-        done = read(reader, &ping, &flow, board) => done,
-        done = &mut writing => return done,
+        done = reading => done,
+        done = &mut writing => return Err(done.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())),
     };
     drop(ended);
     // What was said last, a refusal perhaps, leaves first.
     let _ = timeout(LINGER_TIME, writing).await;
-    done
+    Ok(done)
 }
 
 /// Takes the addresses that were registered on a connection with it, however it ends.
@@ -207,8 +242,7 @@ async fn first<S: AsyncRead>(reader: &mut ReadHalf<S>, chunk: &mut [u8], flow: &
     loop {
         match timeout(IDLE_TIME_MAX, reader.read(chunk)).await {
             Ok(read) => return some(read?),
-            // Its own, and that of each call on it.
-            Err(_) if Arc::strong_count(&flow.held) > 1 => {}
+            Err(_) if flow.is_kept() => {}
             Err(silent) => return Err(silent.into()),
         }
     }
@@ -220,7 +254,7 @@ fn some(bytes: usize) -> io::Result<usize> {
 }
 
 /// One frame, or what ends the connection.
-async fn take(
+pub(super) async fn take(
     frame: Result<Frame, FrameError>,
     ping: &mpsc::Sender<()>,
     flow: &Flow,

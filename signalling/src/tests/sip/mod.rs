@@ -15,10 +15,11 @@ mod refusals;
 mod registering;
 mod registrar;
 mod transfer;
+mod websocket;
 
 use super::*;
 use crate::sip::registrar::RegistrarOptions;
-use crate::sip::{OutboundOptions, SipCounters, SipOptions, SipServer};
+use crate::sip::{OutboundOptions, SipCounters, SipOptions, SipServer, WebSocketOptions};
 use phone::{Heard, Phone};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -84,6 +85,7 @@ impl Exchange {
                 bind,
                 host: "mcu.example.org".into(),
                 tls: None,
+                wss: Some(websocket::options()),
                 tcp_port: Some(0),
                 udp_port: Some(0),
                 bfcp_port: None,
@@ -109,6 +111,10 @@ impl Exchange {
 
     async fn phone_by_tcp(&self) -> Phone {
         Phone::by_tcp(self.address("TCP")).await
+    }
+
+    async fn phone_by_wss(&self) -> Phone {
+        Phone::by_wss(self.address("WSS")).await
     }
 
     /// Waits until control has seen what `of` finds.

@@ -1,15 +1,25 @@
 //! A telephone that says what a test wants it to say.
 
-use super::{SDP, WAIT_MAX};
+use super::{SDP, WAIT_MAX, websocket};
+use futures_util::{SinkExt, StreamExt};
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+pub(super) type WebSocket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// What a script knows of where it is (RFC 7118 §5.2.1).
+const NOWHERE: &str = "df7jal23ls0d.invalid";
 
 /// How it is connected.
 enum Wire {
     Udp(UdpSocket),
     Tcp(TcpStream, Vec<u8>),
+    Wss(Box<WebSocket>),
 }
 
 /// One message of the node.
@@ -90,6 +100,23 @@ impl Phone {
         Self { wire, here, call_id: format!("tcp-{}@phone", here.port()), tag: None, seq: 0 }
     }
 
+    /// One that is a page of [`websocket::PAGE`].
+    pub(super) async fn by_wss(node: SocketAddr) -> Self {
+        let headers = [("sec-websocket-protocol", "sip"), ("origin", websocket::PAGE)];
+        let socket = websocket::connect(node, &headers).await.expect("it is let in");
+        let here = socket.get_ref().get_ref().0.local_addr().expect("it is bound");
+        let wire = Wire::Wss(Box::new(socket));
+        Self { wire, here, call_id: format!("wss-{}@phone", here.port()), tag: None, seq: 0 }
+    }
+
+    /// What it is connected by, when that is a WebSocket.
+    pub(super) fn socket(&mut self) -> &mut WebSocket {
+        match &mut self.wire {
+            Wire::Wss(socket) => socket,
+            Wire::Udp(_) | Wire::Tcp(..) => panic!("it is no page"),
+        }
+    }
+
     /// A telephone, or a gateway, that the node connects to.
     pub(super) async fn connected(listener: &TcpListener) -> Self {
         let (stream, _) =
@@ -121,9 +148,13 @@ impl Phone {
         }
         // RFC 3261 §17.1.1.3: that of a 2xx is a transaction of its own.
         let own = if method == "ACK" && self.tag.is_some() { "ack" } else { "" };
-        let transport = if matches!(self.wire, Wire::Udp(_)) { "UDP" } else { "TCP" };
+        let (transport, here, by) = match self.wire {
+            Wire::Udp(_) => ("UDP", self.here.to_string(), ""),
+            Wire::Tcp(..) => ("TCP", self.here.to_string(), ""),
+            Wire::Wss(_) => ("WSS", NOWHERE.to_owned(), ";transport=ws"),
+        };
         let tag = self.tag.as_ref().map_or_else(String::new, |tag| format!(";tag={tag}"));
-        let (here, seq, call_id) = (self.here, self.seq, &self.call_id);
+        let (seq, call_id) = (self.seq, &self.call_id);
         format!(
             "{method} sip:{user}@mcu.example.org SIP/2.0\r\n\
              Via: SIP/2.0/{transport} {here};rport;branch=z9hG4bK{call_id}{seq}{own}\r\n\
@@ -132,7 +163,7 @@ impl Phone {
              To: <sip:{user}@mcu.example.org>{tag}\r\n\
              Call-ID: {call_id}\r\n\
              CSeq: {seq} {method}\r\n\
-             Contact: <sip:room@{here}>\r\n\
+             Contact: <sip:room@{here}{by}>\r\n\
              {headers}Content-Length: {}\r\n\r\n{body}",
             body.len(),
         )
@@ -146,6 +177,10 @@ impl Phone {
         match &mut self.wire {
             Wire::Udp(socket) => drop(socket.send(bytes).await.expect("loopback takes it")),
             Wire::Tcp(stream, _) => stream.write_all(bytes).await.expect("it is open"),
+            Wire::Wss(socket) => {
+                let text = String::from_utf8(bytes.to_vec()).expect("words");
+                socket.send(Message::text(text)).await.expect("it is open");
+            }
         }
     }
 
@@ -184,6 +219,13 @@ impl Phone {
                 }
                 let bytes = stream.read(&mut chunk).await.ok().filter(|bytes| *bytes > 0)?;
                 buffer.extend_from_slice(&chunk[..bytes]);
+            },
+            Wire::Wss(socket) => loop {
+                match socket.next().await?.ok()? {
+                    Message::Text(text) => return Some(Heard(text.as_str().to_owned())),
+                    Message::Close(_) => return None,
+                    _ => {}
+                }
             },
         }
     }

@@ -196,6 +196,26 @@ async fn a_connection_that_closes_takes_its_device_with_it() {
 }
 
 #[tokio::test]
+async fn a_page_is_reached_by_its_websocket_and_goes_with_it() {
+    let exchange = exchange().await;
+    let mut phone = exchange.phone_by_wss().await;
+    let answer = register(&mut phone, "room-1", PASSWORD, "Expires: 120\r\n").await;
+    assert_eq!(answer.status(), 200, "{}", answer.0);
+    let reached = exchange.server.registrar().reach("room-1").expect("it is registered");
+    assert_eq!(reached.flow.from, phone.here, "whatever host its address names");
+    assert!(reached.contact.to_string().contains(".invalid"), "{}", reached.contact);
+    let shown = exchange.server.registrar().list().remove(0).bindings.remove(0);
+    assert_eq!(shown.transport, "wss");
+    drop(phone);
+    let gone = async {
+        while is_registered(&exchange) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(WAIT_MAX, gone).await.expect("it is forgotten");
+}
+
+#[tokio::test]
 async fn a_registration_ends_with_its_time() {
     let exchange = exchange().await;
     let mut phone = exchange.phone().await;
