@@ -156,6 +156,8 @@ pub struct Offer {
 pub struct SipLeg {
     /// Signalled over TLS or WSS, so that keys in the SDP are secret.
     pub secure: bool,
+    /// The device is a browser, which takes no keys in SDP.
+    pub browser: bool,
     /// Where the signalling came from.
     pub from: IpAddr,
     /// The local address that it came to.

@@ -292,7 +292,7 @@ impl ControlState {
         };
         let (id, sip) = (PeerId(self.peer_ids.next_id()), self.parts.sip.clone());
         let proposing = Proposing { who, leg, reply, id, io, sip, before };
-        self.negotiate(move |_| proposing.run());
+        self.negotiate(move |clock| proposing.run(clock));
     }
 
     fn settle(&mut self, who: Identity, sdp: String, reply: Reply<()>) {

@@ -7,6 +7,7 @@
 use super::ControlState;
 use super::negotiation::{Negotiated, SipMedia};
 use super::proposals::Proposal;
+use crate::threads::NodeClock;
 use mcu_core::conference::event::RoomName;
 use mcu_core::conference::input::{Input, Joining};
 use mcu_core::conference::roster::{DisplayName, Role, Via};
@@ -45,9 +46,9 @@ struct Inviting {
 
 impl Inviting {
     /// Makes the offer, or says why not; the refusal has gone out when this returns `None`.
-    fn run(self) -> Option<Negotiated> {
+    fn run(self, clock: NodeClock) -> Option<Negotiated> {
         let Self { participant, alias, meeting, leg, sip, id, io, until, reply } = self;
-        match Proposal::make(&sip, leg, None, (id, io)) {
+        match Proposal::make(&sip, leg, None, (id, io), clock) {
             Ok((proposal, sdp)) => {
                 let invited = Invited { alias, meeting, proposal, until };
                 Some(Negotiated::Invited { invited, invitation: Invitation { participant, sdp }, reply })
@@ -75,7 +76,7 @@ impl ControlState {
                     until: self.parts.clock.now() + KEPT,
                     reply,
                 };
-                self.negotiate(move |_| inviting.run());
+                self.negotiate(move |clock| inviting.run(clock));
             }
             Err(error) => drop(reply.send(Err(error))),
         }

@@ -69,14 +69,16 @@ impl SipMedia {
     }
 
     /// How a leg is set up that follows `before` in its call.
-    pub fn config(&self, leg: SipLeg, before: Option<Predecessor>) -> SipConfig {
+    pub fn config(&self, leg: SipLeg, before: Option<Predecessor>, clock: NodeClock) -> SipConfig {
         let advertised = self.advertise.filter(|told| told.is_ipv4() == leg.local.is_ipv4());
         SipConfig {
             // One of the other family would be no answer to this offer.
             advertised: advertised.unwrap_or(leg.local),
             secure: leg.secure,
+            browser: leg.browser,
             from: leg.from,
             plain_rtp: self.plain_rtp,
+            clock: Some(ClockBase::new(clock.epoch())),
             standing: before.map(|before| before.standing),
             floor: leg.floor.map(|FloorTold { port, conference, user, floor }| FloorControl {
                 port,
@@ -182,8 +184,7 @@ impl Negotiation {
     }
 
     fn answer_sip(&self, leg: SipLeg, before: Option<Predecessor>, clock: NodeClock) -> Answered {
-        let base = ClockBase::new(clock.epoch());
-        let config = SipConfig { clock: Some(base), ..self.sip.config(leg, before) };
+        let config = self.sip.config(leg, before, clock);
         let mut opened = Vec::new();
         let answered = {
             let mut open = self.sip.opener(leg, &mut opened);

@@ -28,10 +28,11 @@ impl Proposal {
         leg: SipLeg,
         before: Option<Predecessor>,
         (id, io): (PeerId, usize),
+        clock: NodeClock,
     ) -> Result<(Box<Self>, String), ApiError> {
         let follows = before.as_ref().map(|before| before.peer);
         let mut ports = Vec::new();
-        let made = SipOffer::make(sip.config(leg, before), &mut sip.opener(leg, &mut ports));
+        let made = SipOffer::make(sip.config(leg, before, clock), &mut sip.opener(leg, &mut ports));
         let (offer, sdp) = made.map_err(|error| refusal(&error))?;
         Ok((Box::new(Self { offer, ports, id, io, follows }), sdp))
     }
@@ -57,9 +58,9 @@ pub(super) struct Proposing {
 
 impl Proposing {
     /// Makes the offer, or says why not; the refusal has gone out when this returns `None`.
-    pub(super) fn run(self) -> Option<Negotiated> {
+    pub(super) fn run(self, clock: NodeClock) -> Option<Negotiated> {
         let Self { who, leg, reply, id, io, sip, before } = self;
-        match Proposal::make(&sip, leg, before, (id, io)) {
+        match Proposal::make(&sip, leg, before, (id, io), clock) {
             Ok((proposal, sdp)) => Some(Negotiated::Proposed { who, proposal, sdp, reply }),
             Err(error) => {
                 let _ = reply.send(Err(error));

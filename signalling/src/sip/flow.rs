@@ -66,6 +66,11 @@ impl Flow {
         Arc::strong_count(&self.held) > 1
     }
 
+    /// Whether a browser is at its other end, or what is made like one: RFC 7118 is for them.
+    pub(super) const fn is_of_browser(&self) -> bool {
+        matches!(self.transport, Transport::Wss)
+    }
+
     /// Whether anything can still leave by it. Of datagrams nobody knows.
     pub(super) fn is_open(&self) -> bool {
         !self.connection.cancel_token().is_some_and(|token| token.is_cancelled())

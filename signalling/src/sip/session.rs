@@ -22,6 +22,7 @@ pub(super) struct Session {
 pub(super) fn leg(flow: &Flow) -> SipLeg {
     SipLeg {
         secure: flow.is_secure(),
+        browser: flow.is_of_browser(),
         from: flow.from.ip().to_canonical(),
         local: flow.local_address(),
         floor: None,

@@ -25,7 +25,7 @@ async fn a_room_system_comes_in_and_goes() {
 
     let offers = exchange.offers();
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let leg = crate::command::SipLeg { secure: false, from: here, local: here, floor: None };
+    let leg = crate::command::SipLeg { secure: false, browser: false, from: here, local: here, floor: None };
     assert_eq!((offers[0].via, offers[0].sip, &*offers[0].sdp), (Via::Sip, Some(leg), SDP));
     let seen = exchange.seen.lock().expect("whole").first().map(|command| match command {
         Command::Join { request, .. } => {

@@ -111,7 +111,7 @@ async fn a_call_is_answered_and_ended_by_the_connection_that_it_came_by() {
     let contact = answer.header("Contact").expect("an address of the node");
     assert!(contact.contains(";transport=WS>"), "RFC 7118 §5.2.2: {contact}");
     let leg = exchange.offers().remove(0).sip.expect("a leg of SIP");
-    assert!(leg.secure && leg.from == phone.here.ip());
+    assert!(leg.secure && leg.browser && leg.from == phone.here.ip());
     exchange.tell(&Event::Closing { reason: ClosingReason::Disconnected, retry_after_s: None }).await;
     let bye = phone.asked("BYE").await;
     assert!(bye.0.starts_with("BYE sip:room@df7jal23ls0d.invalid;transport="), "{}", bye.0);

@@ -1,7 +1,7 @@
 //! ICE of one line (RFC 8445), by str0m's agent: which of the device's addresses reach us and we them, and whether they still do.
 //!
-//! Flow: SDP -> [`IceTerms`] -> `terms`; STUN datagrams and time -> [`Ice`] -> checks, and the address to send to. Thread: io. A full agent in the controlled role
-//! (the device called, so it chooses), one component: RTCP shares the port. Consent (RFC 7675) is the agent's own checks of the pair in use.
+//! Flow: SDP -> [`IceTerms`] -> `terms`; STUN datagrams and time -> [`Ice`] -> checks, and the address to send to. Thread: io. A full agent, controlled by whoever
+//! offers (the one who called chooses), one component: RTCP shares the port. Consent (RFC 7675) is the agent's own checks of the pair in use.
 //! Bounds: `SIP_ICE_CANDIDATES_MAX` candidates, `SIP_ICE_SOURCES_MAX` sources of signed checks, [`PAIRS_MAX`] pairs. What is not signed changes nothing.
 
 use super::super::negotiate::NegotiateError;
@@ -30,7 +30,7 @@ const PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
 
 /// What checks are signed with.
 #[derive(Clone, PartialEq, Eq)]
-struct Credentials {
+pub(super) struct Credentials {
     ufrag: String,
     password: String,
 }
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Credentials {
 
 impl Credentials {
     /// New ones, from the system's own randomness; `None` when it has none to give. The library's are of a generator that can be foretold.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut random = [0; UFRAG_CHARS + PASSWORD_CHARS];
         OsRng.try_fill_bytes(&mut random).ok()?;
@@ -61,6 +61,14 @@ impl Credentials {
             (Some(Ok(ufrag)), Some(Ok(password))) => Ok(Some(Self { ufrag: ufrag.0, password: password.0 })),
             _ => Err(NegotiateError::Invalid { reason: "the credentials of ICE" }),
         }
+    }
+
+    /// Writes them as ours; `here` is where the line can be reached.
+    pub(super) fn describe(&self, media: &mut Media, here: SocketAddr) {
+        media.add_attribute_with_value("ice-ufrag", &self.ufrag);
+        media.add_attribute_with_value("ice-pwd", &self.password);
+        let (ip, port) = (here.ip(), here.port());
+        media.add_attribute_with_value("candidate", format!("1 1 UDP {PRIORITY} {ip} {port} typ host"));
     }
 
     fn library(&self) -> IceCreds {
@@ -140,7 +148,7 @@ impl IceOffered {
         places.sort_by_key(|place| std::cmp::Reverse(place.priority));
         places.truncate(SIP_ICE_CANDIDATES_MAX);
         let ours = Credentials::new().ok_or_else(super::no_randomness)?;
-        Ok(Self::Ice(IceTerms { ours, theirs, places }))
+        Ok(Self::Ice(IceTerms { ours, theirs, places, controlling: false }))
     }
 }
 
@@ -150,6 +158,8 @@ pub(super) struct IceTerms {
     ours: Credentials,
     theirs: Credentials,
     places: Vec<Place>,
+    /// The offer was ours (RFC 8445 §6.1.1).
+    controlling: bool,
 }
 
 impl IceTerms {
@@ -158,17 +168,19 @@ impl IceTerms {
         self.theirs == before.theirs
     }
 
-    /// Stays with the credentials that the device was told before.
+    /// Stays with the credentials that the device was told before, and who controls does.
     pub(super) fn follow(&mut self, before: &Self) {
-        self.ours = before.ours.clone();
+        (self.ours, self.controlling) = (before.ours.clone(), before.controlling);
+    }
+
+    /// Makes them those of an answer, to an offer of ours that told `ours`.
+    pub(super) fn answer(&mut self, ours: Credentials) {
+        (self.ours, self.controlling) = (ours, true);
     }
 
     /// Writes them; `here` is where the line can be reached.
     pub(super) fn describe(&self, media: &mut Media, here: SocketAddr) {
-        media.add_attribute_with_value("ice-ufrag", &self.ours.ufrag);
-        media.add_attribute_with_value("ice-pwd", &self.ours.password);
-        let (ip, port) = (here.ip(), here.port());
-        media.add_attribute_with_value("candidate", format!("1 1 UDP {PRIORITY} {ip} {port} typ host"));
+        self.ours.describe(media, here);
     }
 }
 
@@ -189,7 +201,7 @@ impl Ice {
         let signer = str0m::crypto::from_feature_flags().sha1_hmac_provider;
         let mut agent = IceAgent::with_hmac(terms.ours.library(), signer);
         agent.set_max_candidate_pairs(PAIRS_MAX);
-        agent.set_controlling(false);
+        agent.set_controlling(terms.controlling);
         agent.set_remote_credentials(terms.theirs.library());
         agent.add_local_candidate(Candidate::builder().udp().host(here).build().ok()?)?;
         terms.places.iter().for_each(|place| agent.add_remote_candidate(place.library()));

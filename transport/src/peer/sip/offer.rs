@@ -35,6 +35,8 @@ pub struct SipConfig {
     pub secure: bool,
     /// Where signalling came from.
     pub from: IpAddr,
+    /// The device is a browser: what it is offered is DTLS-SRTP over ICE, as it takes no keys in SDP.
+    pub browser: bool,
     /// Take RTP without encryption, where nothing better is offered: an operator has turned that on by name.
     pub plain_rtp: bool,
     /// Picture codecs that may be received.
@@ -58,6 +60,7 @@ impl Default for SipConfig {
         Self {
             advertised: nowhere,
             secure: false,
+            browser: false,
             from: nowhere,
             plain_rtp: false,
             video_codecs: VideoCodec::ALL.to_vec(),

@@ -11,10 +11,12 @@ use super::offer::{Feedback, Format, Plan, SipConfig};
 use super::protection::Protection;
 use super::sdes::Offered;
 use super::standing::{LocalPorts, SdpOrigin, Standing};
+use super::terms::Proposed;
 use super::{SipPeer, no_randomness, refused};
 use mcu_core::media::codec::{AudioCodec, VideoCodec};
 use mcu_core::time::Mono;
 use sdp_types::{Bandwidth, BandwidthType, Media, MediaType, TransportProto};
+use std::net::SocketAddr;
 
 /// The lines of an offer, in its order.
 const LINES: [Line; 2] = [Line::MAIN_AUDIO, Line::MAIN_VIDEO];
@@ -42,6 +44,52 @@ pub struct SipOffer {
 enum Protected {
     Plain,
     Sdes(Offered),
+    Dtls(Box<Proposed>),
+}
+
+impl Protected {
+    /// For `line`, as the device takes it; `None` when the system has no randomness to give.
+    fn new(line: Line, config: &SipConfig) -> Option<Self> {
+        match (config.secure, config.browser) {
+            (false, _) => Some(Self::Plain),
+            (true, false) => {
+                let before = config.standing.as_ref().and_then(|standing| standing.keys(line));
+                Offered::after(before).map(Self::Sdes)
+            }
+            (true, true) => Some(Self::Dtls(Box::new(Proposed::new()?))),
+        }
+    }
+
+    /// What `chosen`, the answer's, makes of it; `None` when it answers something else.
+    fn agreed(self, chosen: Protection) -> Option<Protection> {
+        match (self, chosen) {
+            (Self::Plain, Protection::Plain) => Some(Protection::Plain),
+            (Self::Sdes(keys), Protection::Sdes(chosen)) => keys.agreed(chosen).map(Protection::Sdes),
+            (Self::Dtls(ours), Protection::Dtls(answer)) => {
+                ours.agreed(*answer).map(|terms| Protection::Dtls(Box::new(terms)))
+            }
+            _ => None,
+        }
+    }
+
+    const fn proto(&self) -> TransportProto {
+        match self {
+            Self::Plain => TransportProto::RtpAvp,
+            Self::Sdes(_) => TransportProto::RtpSavp,
+            Self::Dtls(_) => TransportProto::UdpTlsRtpSavpf,
+        }
+    }
+
+    /// Writes it; `here` is where the line can be reached.
+    fn describe(&self, media: &mut Media, here: SocketAddr) {
+        match self {
+            Self::Plain => {}
+            Self::Sdes(keys) => {
+                keys.attributes().for_each(|value| media.add_attribute_with_value("crypto", value));
+            }
+            Self::Dtls(ours) => ours.describe(media, here),
+        }
+    }
 }
 
 impl SipOffer {
@@ -60,18 +108,11 @@ impl SipOffer {
         let mut lines = Vec::with_capacity(LINES.len());
         for line in LINES {
             let kept = config.standing.as_ref().and_then(|standing| standing.ports(line));
-            let ports = match kept {
+            let ports = match kept.filter(|ports| ports.are_shared() || !config.browser) {
                 Some(ports) => ports,
-                None => open(false).map_err(|_| refused("no port for media is left"))?,
+                None => open(config.browser).map_err(|_| refused("no port for media is left"))?,
             };
-            let protected = match config.secure {
-                true => {
-                    let before = config.standing.as_ref().and_then(|standing| standing.keys(line));
-                    Protected::Sdes(Offered::after(before).ok_or_else(no_randomness)?)
-                }
-                false => Protected::Plain,
-            };
-            lines.push((line, ports, protected));
+            lines.push((line, ports, Protected::new(line, &config).ok_or_else(no_randomness)?));
         }
         let mut session = answer::session(origin, &config);
         lines
@@ -99,14 +140,8 @@ impl SipOffer {
                 return Err(other);
             };
             let chosen = std::mem::replace(&mut taken.protection, Protection::Plain);
-            taken.protection = match (protected, chosen) {
-                (Protected::Plain, Protection::Plain) => Protection::Plain,
-                (Protected::Sdes(keys), Protection::Sdes(chosen)) => match keys.agreed(chosen) {
-                    Some(agreed) => Protection::Sdes(agreed),
-                    None => return Err(other),
-                },
-                _ => return Err(other),
-            };
+            let Some(agreed) = protected.agreed(chosen) else { return Err(other) };
+            taken.protection = agreed;
             ports.push(at);
         }
         SipPeer::begin(&plan, &ports, &config, origin, now)
@@ -129,12 +164,8 @@ fn media(line: Line, ports: &LocalPorts, protected: &Protected, config: &SipConf
         Medium::Audio => (MediaType::Audio, SOUND.iter().chain(&EVENTS).map(|(_, pt)| *pt).collect()),
         Medium::Video => (MediaType::Video, pictures(config).map(|(_, pt)| pt).collect()),
     };
-    let proto = match protected {
-        Protected::Plain => TransportProto::RtpAvp,
-        Protected::Sdes(_) => TransportProto::RtpSavp,
-    };
     let formats: Vec<String> = formats.iter().map(u8::to_string).collect();
-    let mut media = Media::new(kind, ports.rtp.port(), proto, formats.join(" "));
+    let mut media = Media::new(kind, ports.rtp.port(), protected.proto(), formats.join(" "));
     match line.medium {
         Medium::Audio => {
             SOUND.iter().for_each(|(codec, pt)| answer::describe(&mut media, Format::Audio(*codec), *pt));
@@ -151,9 +182,7 @@ fn media(line: Line, ports: &LocalPorts, protected: &Protected, config: &SipConf
             }
         }
     }
-    if let Protected::Sdes(keys) = protected {
-        keys.attributes().for_each(|value| media.add_attribute_with_value("crypto", value));
-    }
+    protected.describe(&mut media, SocketAddr::new(config.advertised, ports.rtp.port()));
     answer::describe_rtcp(&mut media, ports, ports.are_shared());
     media.add_attribute_from_str("sendrecv");
     media
@@ -173,8 +202,8 @@ fn pictures(config: &SipConfig) -> impl Iterator<Item = (Format, u8)> + '_ {
 #[cfg(test)]
 mod tests {
     use super::super::tests::config;
+    use super::super::tests::negotiated::negotiating;
     use super::*;
-    use std::net::SocketAddr;
 
     const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
     const NOW: Mono = Mono::from_millis(1_000);
@@ -245,6 +274,23 @@ mod tests {
         assert_eq!(ports, [40_000, 40_001, 40_002, 40_003]);
         let telephone = settled(&answered().replace("m=video 50002", "m=video 0")).expect("agreed");
         assert_eq!(telephone.ports().count(), 2, "the ports of a line that was turned down are nobody's");
+    }
+
+    #[test]
+    fn a_browser_is_offered_a_handshake_over_ice_and_nothing_else() {
+        let (_, sdp) = offer(SipConfig { browser: true, ..negotiating() }).expect("an offer");
+        for line in ["m=audio 40000 UDP/TLS/RTP/SAVPF 96 9 8 0 102 101", "a=setup:actpass", "a=rtcp-mux"] {
+            assert!(sdp.lines().any(|told| told == line), "{line} is not in\n{sdp}");
+        }
+        for name in ["fingerprint:sha-256 ", "ice-ufrag:", "ice-pwd:", "candidate:1 1 UDP "] {
+            let mut told = sdp.lines().filter(|line| line.starts_with(&format!("a={name}")));
+            let (sound, picture) = (told.next().expect(name), told.next().expect(name));
+            assert!(sound != picture && told.next().is_none(), "each line has its own");
+        }
+        assert!(!sdp.contains("crypto") && !sdp.contains("a=rtcp:"), "{sdp}");
+        let (_, sdp) = offer(SipConfig { browser: true, secure: false, plain_rtp: true, ..negotiating() })
+            .expect("an offer");
+        assert!(!sdp.contains("fingerprint"), "in the clear a fingerprint is worth nothing");
     }
 
     #[test]

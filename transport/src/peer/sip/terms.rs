@@ -5,7 +5,7 @@
 use super::super::negotiate::NegotiateError;
 use super::fingerprint::{Fingerprints, Identity};
 use super::handshake::Role;
-use super::ice::{IceOffered, IceTerms};
+use super::ice::{Credentials, IceOffered, IceTerms};
 use super::offer::SipConfig;
 use super::{no_randomness, refused};
 use sdp_types::{AttributeError, Media, Session, Setup, TypedAttribute};
@@ -126,5 +126,36 @@ impl Terms {
     /// Whether this is the association of `before`. A certificate is made for one.
     pub(super) fn are_of(&self, before: &Self) -> bool {
         self.identity == before.identity
+    }
+}
+
+/// Our half of terms, in an offer of ours: a handshake over a path that ICE has found, whoever begins it.
+#[derive(Debug)]
+pub(super) struct Proposed {
+    identity: Identity,
+    ice: Credentials,
+}
+
+impl Proposed {
+    /// A new one; `None` when the system has no randomness to give.
+    pub(super) fn new() -> Option<Self> {
+        Some(Self { identity: Identity::new()?, ice: Credentials::new()? })
+    }
+
+    /// Writes it; `here` is where the line can be reached.
+    pub(super) fn describe(&self, media: &mut Media, here: SocketAddr) {
+        media.add_attribute_with_value("fingerprint", self.identity.attribute());
+        media.add_attribute_with_value("setup", "actpass");
+        self.ice.describe(media, here);
+    }
+
+    /// What the answer, read as if it were an offer, makes of it; `None` when it does not say who begins (RFC 5763 §5), or has no ICE.
+    pub(super) fn agreed(self, mut answer: Terms) -> Option<Terms> {
+        if !matches!(answer.setup, Setup::Active | Setup::Passive) {
+            return None;
+        }
+        answer.ice.as_mut()?.answer(self.ice);
+        answer.identity = self.identity;
+        Some(answer)
     }
 }

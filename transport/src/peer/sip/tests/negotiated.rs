@@ -295,6 +295,55 @@ fn a_handshake_over_a_path_of_ice_gives_a_line_its_keys_and_its_way() {
     assert_eq!(says(&mut peer, &mut ear, 2, now), Some(at(DEVICE)));
 }
 
+/// What [`Device`] answers to an offer of ours for a browser, and what it makes of it.
+fn answered(device: &mut Device, changes: &[(&str, &str)]) -> Result<SipPeer, NegotiateError> {
+    let mut next = 40_000;
+    let mut open = |shared: bool| {
+        assert!(shared, "one port for each line");
+        let port = SocketAddr::new([10, 0, 0, 1].into(), next);
+        next += 2;
+        Ok(LocalPorts { rtp: port, rtcp: port })
+    };
+    let config = SipConfig { browser: true, ..negotiating() };
+    let (offer, sdp) = SipOffer::make(config, &mut open).expect("an offer");
+    device.answered(&sdp);
+    device.is_client = true;
+    device.dtls.set_active(true);
+    if let Some(agent) = &mut device.ice {
+        agent.set_controlling(false);
+    }
+    let mut answer = device.offer().replace("actpass", "active").replace("114", "96");
+    answer.push_str("m=video 0 UDP/TLS/RTP/SAVPF 99\r\n");
+    for (from, to) in changes {
+        assert!(answer.contains(from), "{from}");
+        answer = answer.replace(from, to);
+    }
+    offer.settle(&answer, NOW)
+}
+
+#[test]
+fn whoever_answers_an_offer_of_ours_by_a_handshake_is_met_over_ice() {
+    let mut device = Device::new(true);
+    let mut peer = answered(&mut device, &[]).expect("agreed");
+    assert!(!peer.is_connected() && peer.is_secured());
+    let mut now = NOW;
+    let events = exchange(&mut peer, &mut device, &mut now, Duration::from_secs(5), &mut |_| true);
+    assert!(events.iter().any(|event| matches!(event, PeerEvent::Connected)), "{events:?}");
+    assert!(peer.is_connected() && device.keys.is_some());
+    for changes in [
+        &[("setup:active", "setup:actpass")][..],
+        &[("ice-ufrag", "x"), ("ice-pwd", "y")],
+        &[("fingerprint", "x")],
+        &[("rtcp-mux", "x")],
+        &[
+            ("UDP/TLS/RTP/SAVPF 96", "RTP/SAVP 96"),
+            ("fingerprint:", &format!("crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\na=x:")),
+        ],
+    ] {
+        assert!(answered(&mut Device::new(true), changes).is_err(), "{changes:?}");
+    }
+}
+
 #[test]
 fn without_ice_the_device_begins_and_is_followed_to_where_its_nat_lets_it_out() {
     let mut device = Device::new(false);
