@@ -3,7 +3,8 @@ import { chromium } from 'playwright-core';
 import { barCodeReader, listen, observe, sendersSeen } from './eyes.js';
 import { HANG_MS, load } from './node.js';
 
-const ARGUMENTS = [
+/** Flags of a Chromium with made-up devices, that asks nobody and calls nowhere. */
+export const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--use-fake-device-for-media-stream',
