@@ -97,7 +97,7 @@ async fn a_node_that_calls_nobody_says_nothing_of_calls() {
     let devices = Some(super::registrar::options(&crate::sip::registrar::Algorithm::GOOD));
     let bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let rules = Rules { calls_max: 1, ..Rules::default() };
-    let own = Exchange::with(bind, devices, OutboundOptions { rules, trunks: Vec::new() }).await;
+    let own = Exchange::with(bind, devices, OutboundOptions { rules, ..OutboundOptions::default() }).await;
     let mut host = open(&own, &crate::tests::host()).await;
     let expected = json!({"type": "calls", "domains": [], "prefixes": [], "device_host": "mcu.example.org", "calls": []});
     assert_eq!(told(&mut host).await, expected, "the control: its own devices it does call");
