@@ -5,14 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { answering, level } from './baresip.js';
+import { answering, tone } from './baresip.js';
 import { freePort, startNode, until } from './node.js';
 import { Person } from './person.js';
 import { listen } from './sipp.js';
 
 const [ADA, PHONE] = [2, 11];
-/** Below `TONES` of mcu-load, from where on they begin again. */
-const tone = (sender) => 700 + 30 * sender;
 const PLAYED = ['busy', 'ringing', 'transferred'];
 
 let dir;
@@ -109,10 +107,7 @@ test('whom a host calls from the list of people answers, is busy, or is not allo
     await people.getByText('Telephone of Ada').waitFor();
     await page.locator('.toast', { hasText: 'Telephone of Ada joined' }).waitFor();
     await calls.waitFor({ state: 'detached' });
-    await until('the telephone hears Ada', async () => {
-      const sound = await phone.sound();
-      return sound.samples.length > 0 && level(sound, tone(ADA)) > -50;
-    });
+    await until('the telephone hears Ada', () => phone.hears(ADA));
     await until('Ada hears the telephone', async () => (await ada.hears([tone(PHONE)], 3))[0] > -60);
     await button('Remove Telephone of Ada').click();
     await dialog.getByRole('button', { name: 'Remove', exact: true }).click();

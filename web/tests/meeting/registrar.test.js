@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { baresip, line, linphone } from './devices.js';
-import { api, freePort, metrics, startNode, until } from './node.js';
+import { api, freePort, metrics, roster, startNode, until } from './node.js';
 
 const PASSWORD = 'correct-horse-battery';
 const OLD = 'dangerous_digest_md5 = true\n';
@@ -106,11 +106,10 @@ async function isCalled({ node, ports }, start, user) {
     return ['answered', 'failed'].includes(now?.state) && now;
   });
   assert.equal(state.state, 'answered', `${JSON.stringify(state)}\n${device.log()}`);
-  const roster = async () => (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
-  const there = (await roster()).find(({ id }) => id === state.participant_id);
+  const there = (await roster(node)).find(({ id }) => id === state.participant_id);
   assert.deepEqual([there?.name, there?.via, there?.role, there?.secured], [`Called ${user}`, 'sip', 'guest', true]);
   assert.equal((await api(node, 'DELETE', `/rooms/demo/calls/${body.id}`, { token })).status, 204);
-  await until('it has gone', async () => (await roster()).length === 0);
+  await until('it has gone', async () => (await roster(node)).length === 0);
   devices.splice(devices.indexOf(device), 1);
   await device.stop();
   await until('it is registered no more', async () => (await seen(node))[user].bindings.length === 0);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { line } from './devices.js';
-import { api, freePort, startNode, until } from './node.js';
+import { api, freePort, roster, startNode, until } from './node.js';
 import { Person } from './person.js';
 import { WebPhone } from './web_phone.js';
 
@@ -40,7 +40,6 @@ after(async () => {
 });
 
 const asked = (path) => api(node, 'GET', path, { token: node.announced.admin_token });
-const roster = async () => (await asked('/rooms/demo/participants')).body.participants;
 const bindings = async () => (await asked('/sip/devices')).body.devices[0].bindings;
 const account = () => ({ server, uri: 'sip:phone@127.0.0.1', password: PASSWORD });
 
@@ -59,7 +58,7 @@ test('a page registers, calls, and is seen and heard', { timeout: 600_000 }, asy
   assert.deepEqual([binding?.transport, /JsSIP/.test(binding?.user_agent)], ['wss', true]);
 
   assert.equal(await phone.call(`sip:demo.${node.announced.guest_pin}@127.0.0.1`), 'confirmed');
-  await until('it is there', async () => (await roster()).some(({ via, secured }) => via === 'sip' && secured));
+  await until('it is there', async () => (await roster(node)).some(({ via, secured }) => via === 'sip' && secured));
   await until('Ada sees it', async () => (await ada.others()).has(PHONE));
   await until('it sees Ada', async () => (await phone.sees()) === ADA);
   await until('Ada hears it', () => hears(ada, phone.toneHz));
@@ -71,19 +70,19 @@ test('a page registers, calls, and is seen and heard', { timeout: 600_000 }, asy
   assert.ok(ciphers.every((cipher) => /^connected .*AES/.test(cipher)), ciphers.join(', '));
 
   await t.test('who is sent away is told, by the connection that it called by', async () => {
-    const { id } = (await roster()).find(({ via }) => via === 'sip');
+    const { id } = (await roster(node)).find(({ via }) => via === 'sip');
     const { admin_token: token } = node.announced;
     assert.equal((await api(node, 'POST', `/rooms/demo/participants/${id}/disconnect`, { token })).status, 204);
     await until('it is told', () => phone.ended());
     assert.match(await phone.ended(), /Terminated/);
-    assert.equal((await roster()).length, 1);
+    assert.equal((await roster(node)).length, 1);
   });
 
   await t.test('who hangs up is gone', async () => {
     assert.equal(await phone.call(`sip:demo.${node.announced.guest_pin}@127.0.0.1`), 'confirmed');
-    await until('it is there again', async () => (await roster()).length === 2);
+    await until('it is there again', async () => (await roster(node)).length === 2);
     await phone.page.evaluate(() => window.__session.terminate());
-    await until('it is gone', async () => (await roster()).length === 1);
+    await until('it is gone', async () => (await roster(node)).length === 1);
   });
 
   await t.test('who has registered is called into the meeting', async () => {
@@ -97,9 +96,9 @@ test('a page registers, calls, and is seen and heard', { timeout: 600_000 }, asy
     await until('it sees Ada', async () => (await phone.sees()) === ADA);
     await until('Ada hears it', () => hears(ada, phone.toneHz));
     await until('it hears Ada', () => hears(phone, ada.toneHz));
-    assert.deepEqual((await roster()).map(({ name, secured }) => [name, secured]), [['Ada', true], ['Called', true]]);
+    assert.deepEqual((await roster(node)).map(({ name, secured }) => [name, secured]), [['Ada', true], ['Called', true]]);
     assert.equal((await api(node, 'DELETE', `/rooms/demo/calls/${body.id}`, { token })).status, 204);
-    await until('it is gone', async () => (await roster()).length === 1);
+    await until('it is gone', async () => (await roster(node)).length === 1);
   });
 
   await t.test('a page of elsewhere is not let in', async () => {

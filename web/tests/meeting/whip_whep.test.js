@@ -5,7 +5,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { api, load, startNode, until } from './node.js';
+import { load, roster, startNode, until } from './node.js';
 import { Person } from './person.js';
 
 const TOOLS = fileURLToPath(new URL('../../../target/test-tools', import.meta.url));
@@ -98,8 +98,6 @@ function watched(tiles) {
 }
 
 test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 600_000 }, async (t) => {
-  const token = node.announced.admin_token;
-  const roster = async () => (await api(node, 'GET', '/rooms/demo/participants', { token })).body.participants;
   ada = await Person.arrive(node, { sender: ADA, name: 'Ada' });
   await ada.join(node.announced.host_pin);
   await publish();
@@ -108,7 +106,7 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 600_000 }, a
   const painted = async () => (await ada.observed()).overlay.at(-1)?.rect;
   await until('Ada sees herself, though nobody watches and the node asks for no picture of her', painted);
   await ada.page.screenshot({ path: fileURLToPath(new URL('../output/meeting-whip.png', import.meta.url)) });
-  assert.equal((await roster()).find(({ name }) => name === 'Studio').via, 'whip');
+  assert.equal((await roster(node)).find(({ name }) => name === 'Studio').via, 'whip');
 
   const page = await ada.page.context().newPage();
   await page.goto(node.announced.join_url);
@@ -119,7 +117,7 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 600_000 }, a
     const senders = await page.evaluate(watched, tiles);
     return senders.includes(ADA) && senders.includes(ENCODER);
   });
-  assert.ok((await roster()).some(({ via }) => via === 'whep'), 'nobody watches unseen');
+  assert.ok((await roster(node)).some(({ via }) => via === 'whep'), 'nobody watches unseen');
   // The very pixels that are judged: a screenshot of the element came out blank where the page had not painted it yet.
   const [, png] = (await page.evaluate(pictureOf)).split(',');
   await writeFile(fileURLToPath(new URL('../output/meeting-whep.png', import.meta.url)), png, 'base64');
@@ -131,6 +129,6 @@ test('an FFmpeg by WHIP is seen, a player by WHEP sees', { timeout: 600_000 }, a
     }, { url: resource, pin: node.announced.guest_pin });
     assert.deepEqual(status, [405, 200]);
     encoder.kill('SIGINT');
-    await until('Ada is alone', async () => (await roster()).length === 1);
+    await until('Ada is alone', async () => (await roster(node)).length === 1);
   });
 });
