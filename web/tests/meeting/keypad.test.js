@@ -119,6 +119,7 @@ test('a telephone is asked for its PIN, let in by it, and in control by keys', {
 
   await t.test('it leaves by keys', async () => {
     await phone.press('##');
+    await told(ear, 'goodbye');
     await until('one is there', async () => (await roster(node)).length === 1);
     await until('it was told', () => /terminated|closed|BYE/i.test(phone.log()));
   });
