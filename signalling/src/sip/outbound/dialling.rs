@@ -27,6 +27,8 @@ use tokio::time::{Sleep, sleep};
 
 /// Answers of one transaction waiting to be looked at.
 const HEARD_MAX: usize = 8;
+/// How long after its connection has closed something is waited for that came before: who says no and hangs up has said no.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What an INVITE needs on its way.
 pub(super) struct Dialling<'a> {
@@ -79,7 +81,7 @@ impl Dialling<'_> {
     async fn attempt(&self, invite: &Request, ear: &mut Ear, mut ringing: Pin<&mut Sleep>) -> Outcome {
         let Some(mut responses) = self.send(invite.clone()) else { return Reason::Unreachable.into() };
         let mut ending: Option<Failure> = None;
-        let (mut heard_of, mut cancelled, mut answered) = (false, false, false);
+        let (mut heard_of, mut cancelled, mut answered, mut lost) = (false, false, false, false);
         let patience = sleep(self.board.ack_time_max);
         tokio::pin!(patience);
         loop {
@@ -118,13 +120,18 @@ impl Dialling<'_> {
                 }
                 () = self.page.called_off(), if ending.is_none() => Reason::Cancelled,
                 () = ringing.as_mut(), if ending.is_none() => Reason::NoAnswer,
-                () = self.flow.closed() => return Reason::Unreachable.into(),
-                () = &mut patience, if ending.is_some() => {
-                    return ending.unwrap_or_else(|| Reason::NoAnswer.into()).into();
+                () = self.flow.closed(), if !lost => {
+                    lost = true;
+                    patience.set(sleep(LAST_WORDS));
+                    continue;
+                }
+                () = &mut patience, if lost || ending.is_some() => {
+                    let unsaid = if lost { Reason::Unreachable } else { Reason::NoAnswer };
+                    return ending.unwrap_or_else(|| unsaid.into()).into();
                 }
             };
             ending = Some(over.into());
-            patience.set(sleep(self.board.ack_time_max));
+            patience.set(sleep(if lost { LAST_WORDS } else { self.board.ack_time_max }));
         }
     }
 

@@ -366,6 +366,18 @@ async fn a_connection_that_is_lost_ends_what_rings_and_is_made_anew() {
 }
 
 #[tokio::test]
+async fn who_says_no_and_hangs_up_at_once_has_said_no() {
+    for _ in 0..20 {
+        let (exchange, mut gateway) = trunked().await;
+        begin(&exchange);
+        let invite = gateway.asked("INVITE").await;
+        gateway.respond(&invite, "486 Busy Here", "gw", "", "").await;
+        drop(gateway);
+        assert_eq!(becomes(&exchange, &["Calling"]).await, ["busy Some(486)"]);
+    }
+}
+
+#[tokio::test]
 async fn by_udp_everything_goes_to_the_trunk_wherever_its_answers_point() {
     let socket =
         tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
