@@ -1,5 +1,5 @@
 /** What a host fills in to have somebody called, or the device of somebody in the meeting call elsewhere. */
-import { html, useEffect, useId, useRef, useState } from '../view.js';
+import { html, useId, useLayoutEffect, useRef, useState } from '../view.js';
 import { addressFrom, orderFrom, RING_S } from '../call/callee.js';
 import { Problem } from '../net/api.js';
 import { notify } from '../notices.js';
@@ -80,7 +80,7 @@ function useForm(read, send, onDone) {
   const [busy, setBusy] = useState(false);
   /** @type {[Trouble | null, Function]} */
   const [trouble, setTrouble] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const input = element.current?.elements[trouble?.field];
     const fold = input?.closest('details');
     if (fold) fold.open = true;

@@ -1,5 +1,5 @@
 /** The call: header, pictures, controls, and the panels over them. */
-import { html, useEffect, useRef, useState } from '../view.js';
+import { html, useLayoutEffect, useRef, useState } from '../view.js';
 import { strings } from '../strings.js';
 import { HelpDialog, SettingsDialog } from './dialogs.js';
 import { Icon } from './icon.js';
@@ -18,7 +18,7 @@ export function CallScreen({ call }) {
   const [panels] = useState(() => new Panels());
   const heading = useRef(null);
   useShortcuts(call, panels);
-  useEffect(() => heading.current.focus(), []);
+  useLayoutEffect(() => heading.current.focus(), []);
   const people = panels.people.value;
   return html`
     <a class="skip-link" href="#controls">${strings.call.skipControls}</a>

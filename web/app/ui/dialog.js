@@ -1,5 +1,5 @@
 /** A modal dialog: the browser's own, which keeps the focus inside and gives it back. */
-import { html, useEffect, useId, useRef } from '../view.js';
+import { html, useId, useLayoutEffect, useRef } from '../view.js';
 import { strings } from '../strings.js';
 import { Icon } from './icon.js';
 
@@ -7,7 +7,7 @@ import { Icon } from './icon.js';
 export function Dialog({ title, onClose, children }) {
   const element = useRef(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     const opener = document.activeElement;
     dialog.showModal();

@@ -1,5 +1,5 @@
 /** After a meeting: why it ended, and the way back. */
-import { html, useEffect, useRef } from '../view.js';
+import { html, useLayoutEffect, useRef } from '../view.js';
 import { strings } from '../strings.js';
 import { useCountdown } from './countdown.js';
 import { Icon } from './icon.js';
@@ -8,7 +8,7 @@ import { Icon } from './icon.js';
 export function EndedScreen({ end, onRejoin }) {
   const heading = useRef(null);
   const waitS = useCountdown(end.retryAfterS);
-  useEffect(() => heading.current.focus(), []);
+  useLayoutEffect(() => heading.current.focus(), []);
   const { ended, problems } = strings;
   const title = ended[end.reason];
   const known = typeof title === 'string';

@@ -1,5 +1,5 @@
 /** The people in the meeting: who, how they joined, muted, speaking; hosts can mute, remove, call somebody, and lock the meeting. */
-import { html, useEffect, useRef, useState } from '../view.js';
+import { html, useLayoutEffect, useRef, useState } from '../view.js';
 import { initials, inOrder } from '../call/roster.js';
 import { strings } from '../strings.js';
 import { CallDialog, TransferDialog } from './call_dialogs.js';
@@ -19,14 +19,14 @@ export function PeoplePanel({ call, onClose }) {
   /** @type {[{to: string, name: string} | null, Function]} What a call begins with. */
   const [draft, setDraft] = useState(null);
   const callButton = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const opener = document.activeElement;
     heading.current.focus();
     return () => opener instanceof HTMLElement && opener.focus();
   }, []);
   const onFocusLost = () => (callButton.current ?? heading.current).focus();
   // What the focus should go back to may have left the list while the form was open.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (draft === null && transferring === null && document.activeElement === document.body) onFocusLost();
   }, [draft, transferring]);
   const calls = call.hosting?.calls ?? null;

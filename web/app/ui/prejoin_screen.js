@@ -1,5 +1,5 @@
 /** Before joining: see and hear oneself, choose devices, say who one is. Nothing is opened until it is chosen. */
-import { html, useEffect, useRef, useState } from '../view.js';
+import { html, useLayoutEffect, useRef, useState } from '../view.js';
 import * as api from '../net/api.js';
 import { ECHO_ALIAS, addressOf } from '../address.js';
 import { camera, microphone } from '../media/local.js';
@@ -97,7 +97,7 @@ function JoinForm({ alias, echo, onJoined }) {
   const waitS = useCountdown(error?.waitS ?? 0);
   const nameInput = useRef(null);
   const pinInput = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (error?.field === 'name') nameInput.current.focus();
     if (error?.field === 'pin') pinInput.current?.focus();
   }, [error]);

@@ -1,5 +1,5 @@
 /** Single keys: M, V, S, L, P, F, ?, and space held to talk. Off while typing, in dialogs, or by the settings. */
-import { useEffect } from '../view.js';
+import { useLayoutEffect } from '../view.js';
 import { settings } from '../settings.js';
 
 /** Where space or letters already mean something. */
@@ -8,7 +8,7 @@ const PRESSABLE = 'button, a, summary, [role^="menuitem"]';
 
 /** @param {import('../call/call.js').Call} call @param {import('./panels.js').Panels} panels */
 export function useShortcuts(call, panels) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const actions = {
       m: () => void call.toggleMute(),
       v: () => void call.toggleCamera(),
