@@ -8,14 +8,21 @@ use super::fingerprint::{Fingerprints, Identity};
 use super::sdes::{Key, Suite};
 use dimpl::{Config, Dtls, Output, SrtpProfile};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the library may have to hand over at once: the far end's certificate. The longest chain of RSA keys has less.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024;
 
+/// After how long a flight is said again at first; twice as long each time after. RFC 6347 §4.2.4.1 says a second, and that shorter serves what is waited for: a call is silent until
+/// its keys are there.
+const FIRST_REPEAT: Duration = Duration::from_millis(400);
+/// So many that [`CONNECT_TIMEOUT`] alone ends it (after 50 s these would), by whichever the library counts: it takes what the far end says again off the same number.
+const REPEATS_MAX: usize = 6;
+
 /// One for all: making it tests the ciphers. A server asks for a cookie, so that whoever sends a hello in another's name is sent no certificate.
 static CONFIG: LazyLock<Option<Arc<Config>>> = LazyLock::new(|| {
     let config = Config::builder().use_server_cookie(true).handshake_timeout(CONNECT_TIMEOUT);
+    let config = config.flight_start_rto(FIRST_REPEAT).flight_retries(REPEATS_MAX);
     config.build().ok().map(Arc::new)
 });
 
