@@ -1,6 +1,8 @@
 // Starts the real node and the real load bots for a test, and ends them with it.
 
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,13 +14,25 @@ export const BUILT = resolve(fileURLToPath(new URL('../../..', import.meta.url))
 /** Whatever takes longer hangs. */
 export const HANG_MS = 180_000;
 
-/** A TCP port that was free a moment ago. */
+/** Below what a system gives by chance, so that nobody comes in between; each process begins elsewhere. */
+const PORTS = { first: 12_000, count: 8_000 };
+let nextPort = (process.pid * 64) % PORTS.count;
+
+/** A port that is free by TCP and UDP, as is the one after it, which some devices take for TLS. Never the same twice. */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (let tries = 0; tries < PORTS.count / 2; tries += 1) {
+    const port = PORTS.first + nextPort;
+    nextPort = (nextPort + 2) % PORTS.count;
+    if ((await isFree(port)) && (await isFree(port + 1))) return port;
+  }
+  throw new Error('loopback has no free port');
+}
+
+async function isFree(port) {
+  const [tcp, udp] = [createServer(), createSocket('udp4')];
+  const bound = await Promise.allSettled([once(tcp.listen(port), 'listening'), once(udp.bind(port), 'listening')]);
+  await Promise.all(bound.map(({ status }, n) => status === 'fulfilled' && new Promise((done) => [tcp, udp][n].close(done))));
+  return bound.every(({ status }) => status === 'fulfilled');
 }
 
 /** Collects what a child prints, for the message of a failed test. */
