@@ -32,12 +32,12 @@ export function Dialog({ title, onClose, children }) {
       }}
     >
       <div class="dialog-panel">
-        <header class="panel-header">
+        <div class="panel-header">
           <h2 id=${id}>${title}</h2>
           <button type="button" class="icon-button" aria-label=${strings.controls.close} onClick=${onClose}>
             <${Icon} name="close" />
           </button>
-        </header>
+        </div>
         ${children}
       </div>
     </dialog>
