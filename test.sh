@@ -42,7 +42,8 @@ say_failures() {
   echo "FAILED: see $log"
   grep -hE '^test .* FAILED$|^ *not ok |^error(\[|:)|has been running for over|signal: ' "$log" | head -n 40
   grep -hE -A 4 'panicked at ' "$log" | head -n 120
-  grep -hE -A 20 '^ *not ok ' "$log" | grep -E "error:|location:|expected:|actual:" | head -n 40
+  # TAP: of each test that failed, all up to the stack.
+  awk '/^ *not ok /{told=1} /^ *(stack:|\.\.\.)/{told=0} told' "$log" | cut -c 1-400 | head -n 160
   # Nothing of the above: a runner that ended before it could say more.
   grep -qE '^test .* FAILED$|^ *not ok ' "$log" || tail -n 60 "$log"
 }

@@ -157,13 +157,16 @@ export async function roster(node) {
 /**
  * Polls `look` until it returns something truthy. The bound catches hangs and measures nothing: machines are lent on which
  * everything takes ten times as long.
+ * @param {string} what
+ * @param {() => unknown} look
+ * @param {() => string} [log] What is told of it besides where it was in vain.
  */
-export async function until(what, look) {
+export async function until(what, look, log = () => '') {
   const deadline = performance.now() + HANG_MS;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (performance.now() > deadline) throw new Error(`waited ${HANG_MS} ms in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${HANG_MS} ms in vain: ${what}\n${log()}`);
     await new Promise((done) => setTimeout(done, 100));
   }
 }

@@ -55,7 +55,7 @@ async function comes({ node, ports }, start, transport, agent) {
   const device = await start({ dir, user: 'room-1', password: PASSWORD, port: ports[transport], transport });
   devices.push(device);
   const name = `${agent} by ${transport}`;
-  const binding = await until(`${name} is registered\n${device.log()}`, async () => (await seen(node))['room-1'].bindings[0]);
+  const binding = await until(`${name} is registered`, async () => (await seen(node))['room-1'].bindings[0], device.log);
   assert.equal(binding.transport, transport);
   assert.match(binding.user_agent, new RegExp(agent, 'i'));
   assert.ok(binding.since >= earliest && binding.expires_s <= 7_200, JSON.stringify(binding));
@@ -73,7 +73,7 @@ async function isRefused({ node, ports }, start, transport) {
   const before = (await metrics(node)).mcu_sip_registrations_refused_total;
   const device = await start({ dir, user: 'room-2', password: 'wrong-horse-battery', port: ports[transport], transport });
   devices.push(device);
-  await until(`it hears of it\n${device.log()}`, () => /403 Forbidden|Forbidden|registration.*fail/i.test(device.log()));
+  await until('it hears of it', () => /403 Forbidden|Forbidden|registration.*fail/i.test(device.log()), device.log);
   await until('it is counted', async () => (await metrics(node)).mcu_sip_registrations_refused_total > before);
   assert.deepEqual((await seen(node))['room-2'].bindings, []);
 }
@@ -96,15 +96,16 @@ async function isCalled({ node, ports }, start, user) {
   const token = node.announced.admin_token;
   const device = await start({ dir, user, password: PASSWORD, port: ports.tls, transport: 'tls' });
   devices.push(device);
-  await until(`it is registered\n${device.log()}`, async () => (await seen(node))[user].bindings.length === 1);
+  await until('it is registered', async () => (await seen(node))[user].bindings.length === 1, device.log);
   const wish = { token, body: { to: `sip:${user}@127.0.0.1`, name: `Called ${user}` } };
   const { status, body } = await api(node, 'POST', '/rooms/demo/calls', wish);
   assert.equal(status, 201, JSON.stringify(body));
   const call = async () => (await api(node, 'GET', '/rooms/demo/calls', { token })).body.calls.find(({ id }) => id === body.id);
-  const state = await until(`it has answered, or not\n${device.log()}`, async () => {
+  const answered = async () => {
     const now = await call();
     return ['answered', 'failed'].includes(now?.state) && now;
-  });
+  };
+  const state = await until('it has answered, or not', answered, device.log);
   assert.equal(state.state, 'answered', `${JSON.stringify(state)}\n${device.log()}`);
   const there = (await roster(node)).find(({ id }) => id === state.participant_id);
   assert.deepEqual([there?.name, there?.via, there?.role, there?.secured], [`Called ${user}`, 'sip', 'guest', true]);

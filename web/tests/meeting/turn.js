@@ -22,7 +22,7 @@ export async function startTurn() {
   );
   const log = record(child);
   const exit = ended(child);
-  await until(`the TURN server listens: ${log()}`, () => answers(port));
+  await until('the TURN server listens', () => answers(port), log);
   return {
     port,
     secret,
