@@ -5,7 +5,9 @@
 
 mod rules;
 
-use crate::report::{EndedBy, Excess, HarnessUse, Judgement, NodeUse, Participant, Ruling, Verdict, rounded};
+use crate::report::{
+    EndedBy, Excess, HarnessUse, Judgement, Measured, NodeUse, Participant, Ruling, Verdict, rounded,
+};
 use crate::scenario::bounded::{Decimal, Whole};
 use serde::Deserialize;
 
@@ -15,6 +17,8 @@ pub const SEND_LATE_MS_MAX: u64 = 5;
 pub const BUSY_MAX: f64 = 0.85;
 /// Of cores of which other guests of the host take more than this, over the run, figures of time tell of those guests.
 pub const STOLEN_MAX: f64 = 0.03;
+/// Who is in for so long beside others, measures, and is sent nothing at all, is served badly; shorter stays may just have missed it.
+const UNSERVED_SECONDS: f64 = 2.0;
 
 /// The limits of a scenario; what is not set is not judged, but for failures.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
@@ -73,9 +77,13 @@ pub fn judge(
 ) -> Sentence {
     let judgements = rules::judgements(thresholds, participants, node);
     let mut invalid = unbelievable(harness);
-    let unmeasured = judgements.iter().filter(|judgement| judgement.ruling == Ruling::Unmeasured);
-    invalid.extend(unmeasured.map(|judgement| format!("{}: nobody measured it", judgement.threshold)));
-    let broken: Vec<String> = judgements.iter().flat_map(sentences).collect();
+    let unserved = unserved(participants);
+    // Where nothing comes there is nothing to measure: that is a fault of what was tested, not of the test.
+    if unserved.is_none() {
+        let unmeasured = judgements.iter().filter(|judgement| judgement.ruling == Ruling::Unmeasured);
+        invalid.extend(unmeasured.map(|judgement| format!("{}: nobody measured it", judgement.threshold)));
+    }
+    let broken: Vec<String> = unserved.into_iter().chain(judgements.iter().flat_map(sentences)).collect();
     // Disturbance only ever makes a run worse: what was kept all the same is kept, what was broken says nothing.
     invalid.extend(disturbed(node, harness).filter(|_| !broken.is_empty()));
     // Where people failed there is nobody to measure: that is a fault of what was tested, not of the test.
@@ -95,6 +103,25 @@ pub fn judge(
         because.push("nobody was left in the meeting".to_owned());
     }
     Sentence { judgements, verdict, because }
+}
+
+/// That somebody who measures beside others was sent nothing, through no network of the scenario's.
+fn unserved(participants: &[Participant]) -> Option<String> {
+    let is_beside_others = |measured: &Measured| {
+        measured.sees.iter().any(|seen| seen.expected) || measured.hears.iter().any(|heard| heard.expected)
+    };
+    let is_unserved = |participant: &&Participant| {
+        let Participant { who, failure, traffic, measured, .. } = participant;
+        failure.is_none()
+            && who.network.is_none()
+            && traffic.seconds >= UNSERVED_SECONDS
+            && traffic.received_kbps == Some(0.0)
+            && measured.as_ref().is_some_and(is_beside_others)
+    };
+    let mut unserved = participants.iter().filter(is_unserved);
+    let (first, others) = (unserved.next()?, unserved.count());
+    let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Some(format!("{}{more}: nothing was sent to them for {:.0} s", first.who.name, first.traffic.seconds))
 }
 
 /// Why the harness cannot be believed.

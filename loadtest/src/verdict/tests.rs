@@ -178,6 +178,41 @@ fn what_nobody_measured_makes_a_run_invalid_and_not_good() {
     assert_eq!((&sentence.judgements[1].ruling, &sentence.judgements[1].worst), (&Ruling::Unmeasured, &None));
 }
 
+/// Somebody to whom nothing comes while it counts.
+fn unserved(name: &str) -> Participant {
+    let mut participant = fine(name);
+    participant.traffic.received_kbps = Some(0.0);
+    let Measured { sees, hears, .. } = measured(&mut participant).clone();
+    participant.measured = Some(Measured { sees, hears, ..Measured::default() });
+    participant
+}
+
+#[test]
+fn a_server_that_sends_nothing_has_failed_though_nobody_can_measure_it() {
+    let toml = "fps_min = 25\nlatency_ms_p95_max = 300\n";
+    let both = sentence(toml, &[unserved("Ada"), unserved("Bea")]);
+    assert_eq!(both.verdict, Verdict::Fail);
+    assert_eq!(both.because[0], "Ada and 1 more: nothing was sent to them for 10 s");
+    assert_eq!(sentence(toml, &[fine("Ada"), unserved("Bea")]).verdict, Verdict::Fail, "one is enough");
+    assert_eq!(sentence(toml, &[fine("Ada"), fine("Bea")]).verdict, Verdict::Pass, "the control");
+
+    // What may not be laid at its door: a network of the scenario's, a stay too short, nobody to see.
+    let spared: [Fault; 4] = [
+        |participant| participant.who.network = Some("N7".into()),
+        |participant| participant.traffic.seconds = 1.9,
+        |participant| participant.traffic.received_kbps = Some(0.1),
+        |participant| {
+            measured(participant).sees.clear();
+            measured(participant).hears.clear();
+        },
+    ];
+    for spare in spared {
+        let mut participant = unserved("Ada");
+        spare(&mut participant);
+        assert_eq!(sentence(toml, &[participant]).verdict, Verdict::Invalid);
+    }
+}
+
 #[test]
 fn failures_are_judged_unasked_and_some_may_be_allowed() {
     let failed = |name: &str| {
