@@ -29,6 +29,7 @@ use crate::threads::compute::{Compute, PoolError};
 use crate::threads::control::{self, Inlets};
 use crate::threads::hop_times::HopTimes;
 use crate::threads::io::{IoAddress, IoPort, IoThread, NodeOutlet};
+use crate::threads::standstill;
 use codecs::opus::OpusSettings;
 use codecs::registry::NativeCodecs;
 use mcu_core::limits;
@@ -125,6 +126,7 @@ pub struct Node {
     io: Vec<IoThread>,
     control_task: JoinHandle<()>,
     metrics_task: JoinHandle<()>,
+    watch_task: JoinHandle<()>,
     drain: oneshot::Sender<oneshot::Sender<()>>,
     store: Store,
 }
@@ -195,6 +197,9 @@ impl Node {
         let connections =
             Connections::new(config.server.connections_per_address_max, limits::CONNECTIONS_MAX);
         let sip: Arc<SipCounters> = Arc::default();
+        let watching =
+            standstill::watch(clock, Arc::clone(&beat_counters), ports.clone(), Arc::clone(&totals));
+        let watch_task = tokio::spawn(watching);
         let metrics_task = tokio::spawn(record_every_second(
             metrics.clone(),
             census_seen,
@@ -216,6 +221,7 @@ impl Node {
             io,
             control_task,
             metrics_task,
+            watch_task,
             drain,
             store,
         })
@@ -256,6 +262,7 @@ impl Node {
         // Goodbyes of peers leave within a turn of each io thread; sockets flush their closing events meanwhile.
         tokio::time::sleep(Duration::from_millis(200)).await;
         self.metrics_task.abort();
+        self.watch_task.abort();
         let _ = self.control_task.await;
         let io = self.io;
         let _ = tokio::task::spawn_blocking(move || drop(io)).await;

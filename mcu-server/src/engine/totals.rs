@@ -54,6 +54,8 @@ macro_rules! totals {
 }
 
 totals! {
+    standstills "mcu_standstills_total"
+        "Times that a thread or a pool of media did nothing for two seconds though it had to: the log says which"
     datagrams_refused "mcu_datagrams_refused_total"
         "Datagrams at a peer's address that do not authenticate, cannot be read, or come from where that peer's media may not come from"
     packets_lost "mcu_video_packets_lost_total"

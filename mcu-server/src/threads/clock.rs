@@ -13,7 +13,7 @@ use mcu_core::id::ConferenceId;
 use mcu_core::queue::Queue;
 use mcu_core::time::{FrameInterval, Mono};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ struct Ticking {
 /// What the clock has counted since the start.
 #[derive(Debug, Default)]
 pub struct ClockCounters {
+    /// Conferences that beat now.
+    pub conferences: AtomicUsize,
     /// Picture ticks whose engine half was still busy.
     pub late_ticks: AtomicU64,
     /// Sound beats whose engine half was still busy.
@@ -74,6 +76,10 @@ pub struct ClockCounters {
     pub ticks: AtomicU64,
     /// Sound beats started.
     pub blocks: AtomicU64,
+    /// Picture ticks that found their engine half at rest.
+    pub tick_jobs: AtomicU64,
+    /// Sound beats that found theirs so.
+    pub block_jobs: AtomicU64,
 }
 
 /// The clock thread, held by the node.
@@ -168,6 +174,7 @@ impl Worker {
                     ClockCommand::Stop => return,
                 }
             }
+            self.counters.conferences.store(self.ticking.len(), Ordering::Relaxed);
             let now = self.clock.now();
             let next = self.ticking.iter_mut().map(|t| t.beat(now, &self.compute, &self.counters)).min();
             match next {
@@ -197,10 +204,13 @@ impl Ticking {
     fn start_block(&mut self, now: Mono, compute: &Compute, counters: &ClockCounters) {
         counters.blocks.fetch_add(1, Ordering::Relaxed);
         match self.sound.take() {
-            Some((mut engine, seat)) => compute.spawn_audio(Hop::Sound, move || {
-                engine.run(now);
-                let _ = seat.push(engine);
-            }),
+            Some((mut engine, seat)) => {
+                counters.block_jobs.fetch_add(1, Ordering::Relaxed);
+                compute.spawn_audio(Hop::Sound, move || {
+                    engine.run(now);
+                    let _ = seat.push(engine);
+                });
+            }
             None => {
                 counters.late_blocks.fetch_add(1, Ordering::Relaxed);
             }
@@ -219,10 +229,13 @@ impl Ticking {
             .max(self.next_tick);
         counters.late_ticks.fetch_add(current - self.next_tick, Ordering::Relaxed);
         match self.pictures.take() {
-            Some((mut engine, seat)) => compute.spawn_video(Hop::Compose, move || {
-                engine.tick(current, now);
-                let _ = seat.push(engine);
-            }),
+            Some((mut engine, seat)) => {
+                counters.tick_jobs.fetch_add(1, Ordering::Relaxed);
+                compute.spawn_video(Hop::Compose, move || {
+                    engine.tick(current, now);
+                    let _ = seat.push(engine);
+                });
+            }
             None => {
                 counters.late_ticks.fetch_add(1, Ordering::Relaxed);
             }

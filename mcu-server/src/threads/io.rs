@@ -43,6 +43,8 @@ enum Outgoing {
 /// What the thread counts, for metrics; written by it alone.
 #[derive(Debug, Default)]
 pub struct IoGauges {
+    /// Turns of its loop.
+    pub rounds: AtomicU64,
     /// Peers it has.
     pub peers: AtomicUsize,
     /// See `IoCounters`: received, sent, dropped, errors.
@@ -322,6 +324,7 @@ impl Worker {
 
     fn count(&self) {
         let gauges = &self.port.gauges;
+        gauges.rounds.fetch_add(1, Ordering::Relaxed);
         let IoCounters { received, sent, send_dropped, send_errors, .. } = self.udp.counters();
         for (gauge, value) in gauges.datagrams.iter().zip([received, sent, send_dropped, send_errors]) {
             gauge.store(value, Ordering::Relaxed);

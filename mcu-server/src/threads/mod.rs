@@ -1,7 +1,7 @@
 //! Everything that waits, and the only place where clocks are read.
 //!
 //! `io` owns sockets and peers, `clock` starts the 10 ms sound jobs and the video ticks, `compute` runs what takes
-//! milliseconds, `control` owns conferences, rooms and the API's answers.
+//! milliseconds, `control` owns conferences, rooms and the API's answers, `standstill` sees whether they go round.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@ pub mod control;
 pub mod hop_times;
 pub mod io;
 mod priority;
+pub mod standstill;
 
 use mcu_core::time::Mono;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
