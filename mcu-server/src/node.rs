@@ -169,14 +169,7 @@ impl Node {
             clock,
             beats,
             io: ports.clone(),
-            pictures: PictureParts {
-                codecs: Arc::new(NativeCodecs),
-                compute,
-                outlet: Arc::clone(&outlet),
-                typeface: Typeface::system(),
-                encoder: config.encoder.clone(),
-                totals: Arc::clone(&totals),
-            },
+            pictures: picture_parts(config, compute, &outlet, &totals),
             opus: OpusSettings { complexity: config.encoder.opus_complexity, ..OpusSettings::default() },
             outlet,
             store: store.clone(),
@@ -272,6 +265,22 @@ impl Node {
     pub fn announce(&self, announcement: &mut Announcement) {
         announcement.admin_token.clone_from(&self.admin);
         announcement.media_addr = self.media_addr.to_string();
+    }
+}
+
+fn picture_parts(
+    config: &Config,
+    compute: Compute,
+    outlet: &Arc<dyn Outlet>,
+    totals: &Arc<MediaTotals>,
+) -> PictureParts {
+    PictureParts {
+        codecs: Arc::new(NativeCodecs),
+        compute,
+        outlet: Arc::clone(outlet),
+        typeface: Typeface::system(),
+        encoder: config.encoder.clone(),
+        totals: Arc::clone(totals),
     }
 }
 

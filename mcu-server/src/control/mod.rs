@@ -147,9 +147,13 @@ impl ControlState {
                 let Some(input) = meeting.connected(participant) else { return };
                 input
             }
-            PeerNews::Closed => {
+            PeerNews::Closed { for_good } => {
                 meeting.peer_gone(participant);
-                Input::Disconnected { participant }
+                if *for_good {
+                    Input::Leave { participant, reason: ClosingReason::Disconnected }
+                } else {
+                    Input::Disconnected { participant }
+                }
             }
             PeerNews::Live(source, medium, live) => {
                 let medium = match medium {

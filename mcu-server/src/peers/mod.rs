@@ -114,13 +114,13 @@ impl Peers {
         let registered = seat.local_ufrag().map_or(Ok(()), |ufrag| self.demux.register(ufrag, peer));
         if let Err(error) = registered {
             tracing::error!(%peer, %error, "a peer cannot be served");
-            self.news.tell(seat.news(PeerNews::Closed));
+            self.news.tell(seat.news(PeerNews::Closed { for_good: false }));
             return;
         }
         if let Some(before) = follows {
             // One that has closed meanwhile took its ports with it; control hears of that, too.
             let Some(before) = self.seats.get_mut(&before) else {
-                self.news.tell(seat.news(PeerNews::Closed));
+                self.news.tell(seat.news(PeerNews::Closed { for_good: false }));
                 return;
             };
             seat.succeed(before);
@@ -140,7 +140,8 @@ impl Peers {
         let MovedPeer { id, participant, conference, .. } = moved;
         let Some(seat) = self.seats.get_mut(&id) else {
             // It closed meanwhile, and said so where it was.
-            return self.news.tell(News { peer: id, participant, conference, what: PeerNews::Closed });
+            let what = PeerNews::Closed { for_good: false };
+            return self.news.tell(News { peer: id, participant, conference, what });
         };
         if let Some(before) = self.meetings.get_mut(&seat.conference) {
             before.peers.retain(|other| *other != id);
@@ -417,7 +418,10 @@ mod tests {
         let (next, _) = leg(2, Some((1, standing)), SOUND, 41_000);
         add(&mut peers, next);
         let news = heard.try_recv().expect("news");
-        assert!(matches!(news, News { peer: PeerId(2), what: PeerNews::Closed, .. }), "{news:?}");
+        assert!(
+            matches!(news, News { peer: PeerId(2), what: PeerNews::Closed { for_good: false }, .. }),
+            "{news:?}"
+        );
         assert!(peers.is_empty());
     }
 }

@@ -28,7 +28,10 @@ pub enum PeerNews {
     /// Media can flow.
     Connected,
     /// The association is over.
-    Closed,
+    Closed {
+        /// No other can follow: the session of a SIP device is agreed, and its media never came up.
+        for_good: bool,
+    },
     /// Packets of a source began to arrive, or have stopped.
     Live(SourceId, Medium, bool),
     /// Somebody pressed a key.

@@ -242,7 +242,10 @@ impl Seat {
     pub(super) fn event(&mut self, event: PeerEvent, now: Mono, news: &NewsSender) -> Option<RenditionId> {
         match event {
             PeerEvent::Connected => news.tell(self.news(PeerNews::Connected)),
-            PeerEvent::Closed(_) => news.tell(self.news(PeerNews::Closed)),
+            PeerEvent::Closed(reason) => {
+                let for_good = self.peer.is_over_for_good(reason);
+                news.tell(self.news(PeerNews::Closed { for_good }));
+            }
             PeerEvent::Packet { line, codec, packet } => self.packet(line, codec, packet, now, news),
             PeerEvent::SenderReport { line, report } => {
                 if let Some((key, report)) = self.report(line, report) {

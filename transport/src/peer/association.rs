@@ -3,7 +3,9 @@
 //! Flow: io thread -> **here** -> [`WebRtcPeer`] or [`SipPeer`]. Nothing is decided here.
 
 use super::lines::{Line, LineState};
-use super::{Datagram, PeerCounters, PeerOutput, SendError, SendMeta, SipPeer, Standing, WebRtcPeer};
+use super::{
+    CloseReason, Datagram, PeerCounters, PeerOutput, SendError, SendMeta, SipPeer, Standing, WebRtcPeer,
+};
 use mcu_core::media::codec::VideoCodec;
 use mcu_core::time::Mono;
 use std::net::SocketAddr;
@@ -35,6 +37,11 @@ impl Association {
             Self::WebRtc(peer) => Some(peer.local_ufrag()),
             Self::Sip(_) => None,
         }
+    }
+
+    /// Whether, having closed for `reason`, it has no other to follow it: a browser joins again when its association fails, a SIP device has what was agreed.
+    pub const fn is_over_for_good(&self, reason: CloseReason) -> bool {
+        matches!((self, reason), (Self::Sip(_), CloseReason::Fault | CloseReason::NeverConnected))
     }
 
     /// The addresses that are this peer's alone.

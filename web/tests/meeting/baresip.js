@@ -66,8 +66,8 @@ async function command(port, words, params = '') {
 
 /**
  * Starts a client that calls `uri`.
- * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string, nat?: string}} who
- *   `media`, `nat`: baresip's names of the media encryption and of NAT traversal; without them there is none.
+ * @param {{dir: string, sender: number, name: string, uri: string, audio: string, video?: string, media?: string, nat?: string, rsa?: boolean}} who
+ *   `media`, `nat`: baresip's names of the media encryption and of NAT traversal; without them there is none. `rsa`: its handshakes are by the key that it makes itself, which we do not take.
  */
 export const call = (who) => start({ ...who, transport: /transport=(\w+)/.exec(who.uri)[1] });
 
@@ -78,7 +78,7 @@ export const call = (who) => start({ ...who, transport: /transport=(\w+)/.exec(w
  */
 export const answering = (who) => start(who);
 
-async function start({ dir, sender, name, uri, transport, audio, video, media, nat, certificate }) {
+async function start({ dir, sender, name, uri, transport, audio, video, media, nat, rsa, certificate }) {
   const folder = join(dir, `baresip-${sender}`);
   await mkdir(folder);
   const { film, speech } = await devices(folder, sender);
@@ -114,7 +114,7 @@ async function start({ dir, sender, name, uri, transport, audio, video, media, n
   ];
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);
   await writeFile(join(folder, 'contacts'), '');
-  const env = dtls ? { ...process.env, ...(await dtlsKey(folder)) } : process.env;
+  const env = dtls && !rsa ? { ...process.env, ...(await dtlsKey(folder)) } : process.env;
   const child = spawn('baresip', ['-f', folder, '-v', ...(uri ? ['-e', `/dial ${uri}`] : [])], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const [log, exit] = [record(child), ended(child)];
   const printed = [];

@@ -16,6 +16,7 @@ let node;
 let ada;
 let room;
 let phone;
+let stranger;
 let port;
 
 before(async () => {
@@ -24,7 +25,7 @@ before(async () => {
 });
 
 after(async () => {
-  await Promise.all([room?.stop(), phone?.stop()]);
+  await Promise.all([room?.stop(), phone?.stop(), stranger?.stop()]);
   await ada?.goAway();
   await node?.stop();
 });
@@ -67,4 +68,20 @@ test('a room system by ICE and DTLS-SRTP, and a telephone by DTLS-SRTP alone', {
     await until('Ada hears the room', async () => (await ada.hears([tone(ROOM)], 3))[0] > -60);
     assert.equal(room.said(/DTLS-SRTP complete/g), 2, 'no handshake but the first two');
   });
+});
+
+test('whose handshake fails is hung up on at once, and disturbs nobody', { timeout: 300_000 }, async () => {
+  const before = (await roster(node)).length;
+  const uri = `sip:demo.${node.announced.guest_pin}@127.0.0.1:${port};transport=tls`;
+  for (const [sender, nat] of [[31, 'ice'], [32]]) {
+    stranger = await call({ dir: node.dir, sender, name: 'Old', uri, audio: 'pcma', media: 'dtls_srtp', nat, rsa: true });
+    await until('its call was taken', () => stranger.said(/Call established/g) === 1, stranger.log);
+    const began = performance.now();
+    await until('it was hung up on', () => stranger.said(/session closed/g) === 1, stranger.log);
+    // A minute, where others have to come back; ten times what it takes here.
+    assert.ok(performance.now() - began < 20_000, stranger.log());
+    await stranger.stop();
+    assert.equal((await roster(node)).length, before, 'and has gone');
+  }
+  assert.ok(await phone.hears(ADA), 'the others hear each other');
 });
