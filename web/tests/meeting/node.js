@@ -45,9 +45,9 @@ export function record(child) {
   return () => lines.join('').slice(-8_000);
 }
 
-/** Resolves with the exit code (or signal name). */
+/** Resolves with the exit code (or signal name), when all that it printed has been read. */
 export function ended(child) {
-  return new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+  return new Promise((done) => child.once('close', (code, signal) => done(code ?? signal)));
 }
 
 /**
